@@ -1,0 +1,121 @@
+#include "engine/core/allocator.hpp"
+
+#include <bit>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "engine/core/error.hpp"
+
+namespace bsg {
+namespace {
+
+constexpr unsigned char kSentinel = 0xA5;
+constexpr std::size_t kGuardBytes = Allocator::kAlignment;
+
+std::size_t system_bytes(std::size_t size_class, bool guard) { return size_class + (guard ? 2 * kGuardBytes : 0); }
+
+void* system_allocate(std::size_t bytes) {
+  return ::operator new (bytes, std::align_val_t{Allocator::kAlignment}, std::nothrow);
+}
+
+void system_free(void* base) noexcept { ::operator delete (base, std::align_val_t{Allocator::kAlignment}); }
+
+}  // namespace
+
+std::size_t Allocator::size_class(std::size_t bytes) {
+  if (bytes <= kAlignment) return kAlignment;
+  const std::size_t step = std::max(kAlignment, std::bit_floor(bytes) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+Allocator::~Allocator() { trim(); }
+
+void* Allocator::allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  if (bytes > (std::size_t{1} << 60)) throw_error<OutOfMemory>("out of memory: {} bytes were asked for", bytes);
+  const std::size_t block_bytes = size_class(bytes);
+  unsigned char* base = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    ++statistics_.allocations;
+    auto& blocks = cache_[block_bytes];
+    if (!blocks.empty()) {
+      base = static_cast<unsigned char*>(blocks.back());
+      blocks.pop_back();
+      statistics_.bytes_cached -= block_bytes;
+    }
+  }
+  if (base == nullptr) {
+    base = static_cast<unsigned char*>(system_allocate(system_bytes(block_bytes, options_.guard)));
+    if (base == nullptr) {
+      trim();
+      base = static_cast<unsigned char*>(system_allocate(system_bytes(block_bytes, options_.guard)));
+    }
+    if (base == nullptr) {
+      const AllocatorStatistics now = statistics();
+      throw_error<OutOfMemory>("out of memory: {} bytes were asked for while {} are in use", bytes, now.bytes_in_use);
+    }
+    const std::lock_guard lock(mutex_);
+    ++statistics_.system_calls;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    statistics_.bytes_in_use += block_bytes;
+    statistics_.peak_in_use = std::max(statistics_.peak_in_use, statistics_.bytes_in_use);
+  }
+  unsigned char* block = base;
+  if (options_.guard) {
+    block = base + kGuardBytes;
+    std::memset(base, kSentinel, kGuardBytes);
+    // The sentinel starts right after the requested bytes, so that one element too far is already seen.
+    std::memset(block + bytes, kSentinel, block_bytes - bytes + kGuardBytes);
+  }
+  if (options_.poison) std::memset(block, 0xFF, bytes);
+  return block;
+}
+
+void Allocator::free(void* block, std::size_t bytes) noexcept {
+  if (block == nullptr) return;
+  const std::size_t block_bytes = size_class(bytes);
+  auto* base = static_cast<unsigned char*>(block);
+  if (options_.guard) {
+    base -= kGuardBytes;
+    const auto intact = [](const unsigned char* p, std::size_t n) {
+      for (std::size_t i = 0; i < n; ++i)
+        if (p[i] != kSentinel) return false;
+      return true;
+    };
+    const bool before = intact(base, kGuardBytes);
+    const bool after = intact(base + kGuardBytes + bytes, block_bytes - bytes + kGuardBytes);
+    if (!before || !after) {
+      std::fprintf(stderr, "allocator: memory was written %s a block of %zu bytes\n", before ? "behind" : "before",
+                   bytes);
+      std::abort();
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  statistics_.bytes_in_use -= block_bytes;
+  try {
+    cache_[block_bytes].push_back(base);
+    statistics_.bytes_cached += block_bytes;
+  } catch (const std::bad_alloc&) {
+    system_free(base);
+  }
+}
+
+void Allocator::trim() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (auto& [block_bytes, blocks] : cache_)
+    for (void* base : blocks) system_free(base);
+  cache_.clear();
+  statistics_.bytes_cached = 0;
+}
+
+AllocatorStatistics Allocator::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+}  // namespace bsg

@@ -1,0 +1,14 @@
+// What every kernel is told about where it runs.
+#pragma once
+
+namespace bsg::kernels {
+
+// threads: CPU threads that a kernel may use (>= 1). No kernel's result depends on it, to the last bit: work is cut
+// into parts by the problem's shape alone, and partial sums are added in a fixed order. stream: the device's queue;
+// null on the CPU.
+struct Launch {
+  int threads = 1;
+  void* stream = nullptr;
+};
+
+}  // namespace bsg::kernels
