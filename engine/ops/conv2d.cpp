@@ -1,0 +1,86 @@
+#include "engine/ops/conv2d.hpp"
+
+#include "engine/core/error.hpp"
+
+namespace bsg::ops {
+
+kernels::Conv2dShape checked_conv2d_shape(std::string_view op, const Var& x, const Var& weight,
+                                          const Conv2dOptions& options) {
+  const auto check = [&](bool ok, std::string_view what) {
+    if (!ok)
+      throw_error<ShapeError>("{}: {} (x {}, weight {}, stride {}, padding {}, dilation {})", op, what, x.shape().str(),
+                              weight.shape().str(), options.stride, options.padding, options.dilation);
+  };
+  if (!x.value.defined() || !weight.value.defined()) throw_error<ShapeError>("{}: x and weight are needed", op);
+  check(x.shape().rank() == 4, "x must be [N, C, H, W]");
+  check(weight.shape().rank() == 4, "weight must be [K, C, R, S]");
+  check(x.dtype() == weight.dtype() && (x.dtype() == DType::f32 || x.dtype() == DType::f64),
+        "x and weight must both be f32 or both f64");
+  check(x.shape()[1] == weight.shape()[1], "x and weight differ in their input channels");
+  check(options.stride >= 1 && options.dilation >= 1 && options.padding >= 0,
+        "stride and dilation must be at least 1, padding at least 0");
+  kernels::Conv2dShape shape;
+  shape.batch = x.shape()[0];
+  shape.channels = x.shape()[1];
+  shape.height = x.shape()[2];
+  shape.width = x.shape()[3];
+  shape.outputs = weight.shape()[0];
+  shape.kernel_height = weight.shape()[2];
+  shape.kernel_width = weight.shape()[3];
+  shape.stride = options.stride;
+  shape.padding = options.padding;
+  shape.dilation = options.dilation;
+  check(shape.kernel_height >= 1 && shape.kernel_width >= 1, "the kernel is empty");
+  check(shape.height + 2 * shape.padding >= shape.dilation * (shape.kernel_height - 1) + 1 &&
+            shape.width + 2 * shape.padding >= shape.dilation * (shape.kernel_width - 1) + 1,
+        "the kernel is larger than the padded input");
+  return shape;
+}
+
+namespace {
+
+template <class T>
+Var run(Context& context, const Var& x, const Var& weight, const Var& bias, const kernels::Conv2dShape& shape) {
+  Tensor y = Tensor::empty(context, {shape.batch, shape.outputs, shape.out_height(), shape.out_width()}, x.dtype());
+  Tensor workspace = Tensor::empty(context, {kernels::cpu::conv2d_workspace(shape, context.threads())}, x.dtype());
+  const T* no_gate = nullptr;
+  kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(),
+                                  bias.value.defined() ? bias.value.data<T>() : nullptr, no_gate, no_gate, y.data<T>(),
+                                  workspace.data<T>());
+  return record("conv2d", y, {&x, &weight, &bias},
+                [saved_x = Saved(x.value), saved_weight = Saved(weight.value), shape](BackwardPass& pass) {
+                  Context& c = pass.context();
+                  const Tensor& sx = saved_x.get("conv2d");
+                  const Tensor& sw = saved_weight.get("conv2d");
+                  const T* dy = pass.output().data<T>();
+                  Tensor ws = Tensor::empty(c, {kernels::cpu::conv2d_workspace(shape, c.threads())}, sx.dtype());
+                  const T* none = nullptr;
+                  if (pass.wants(0)) {
+                    auto [dx, accumulate] = pass.target(0, sx.shape(), sx.dtype());
+                    kernels::cpu::conv2d_backward_input<T>(c.launch(), shape, sw.data<T>(), dy, none, dx.data<T>(),
+                                                           accumulate, ws.data<T>());
+                  }
+                  if (pass.wants(1)) {
+                    auto [dw, accumulate] = pass.target(1, sw.shape(), sw.dtype());
+                    kernels::cpu::conv2d_backward_weight<T>(c.launch(), shape, sx.data<T>(), dy, none, none,
+                                                            dw.data<T>(), accumulate, ws.data<T>());
+                  }
+                  if (pass.wants(2)) {
+                    auto [db, accumulate] = pass.target(2, {shape.outputs}, sw.dtype());
+                    kernels::cpu::conv2d_backward_bias<T>(c.launch(), shape, dy, db.data<T>(), accumulate);
+                  }
+                });
+}
+
+}  // namespace
+
+Var conv2d(Context& context, const Var& x, const Var& weight, const Var& bias, const Conv2dOptions& options) {
+  const kernels::Conv2dShape shape = checked_conv2d_shape("conv2d", x, weight, options);
+  if (bias.value.defined() && (bias.shape() != Shape{shape.outputs} || bias.dtype() != x.dtype()))
+    throw_error<ShapeError>("conv2d: bias {} {} for weight {} {}", to_string(bias.dtype()), bias.shape().str(),
+                            to_string(weight.dtype()), weight.shape().str());
+  return x.dtype() == DType::f32 ? run<float>(context, x, weight, bias, shape)
+                                 : run<double>(context, x, weight, bias, shape);
+}
+
+}  // namespace bsg::ops

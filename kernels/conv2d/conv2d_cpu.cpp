@@ -1,0 +1,419 @@
+#include <algorithm>
+#include <vector>
+
+#include "kernels/conv2d/conv2d.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv2d/conv2d_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/conv2d/geometry.hpp"
+
+#ifndef BSG_CONV2D_ARGUMENTS
+#define BSG_CONV2D_ARGUMENTS
+namespace bsg::kernels::cpu {
+namespace {
+
+// One sample's unit-stride convolution in scratch planes.
+template <class T>
+struct SampleArguments {
+  const T* planes;        // first channel's scratch
+  std::int64_t channel;   // elements from one channel to the next
+  std::int64_t columns;   // scratch row
+  const T* weight;        // [outputs][channels][taps]
+  std::int64_t channels;  // of the weight
+  std::int64_t weight_taps;
+  const OutputGrid* grid;
+  const T* bias;
+  const std::int64_t* active_inputs;
+  std::int64_t inputs;
+  const std::int64_t* active_outputs;
+  std::int64_t outputs;
+  T* y;
+  std::int64_t y_plane;
+  bool accumulate;
+};
+
+// A group of samples' contribution to the weight gradient.
+template <class T>
+struct WeightArguments {
+  const T* planes;  // [sample][channel] scratch
+  std::int64_t sample_planes, channel, columns;
+  const T* dy;  // [sample][output][dy_plane], zero where a row is padded to whole vectors
+  std::int64_t sample_dy, dy_plane, dy_row;
+  std::int64_t rows, width;
+  std::int64_t samples, channels, outputs;
+  const T* input_gate;  // [sample][channels] or null
+  const Tap* taps;
+  std::int64_t tap_count;
+  T* dweight;  // [outputs][channels][taps], added to
+};
+
+}  // namespace
+}  // namespace bsg::kernels::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace bsg::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Register tiles: AVX-512 has 32 vector registers, everything before it 16.
+constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
+constexpr int kOutputs = 6;
+constexpr int kVectors = kManyRegisters ? 4 : 2;
+constexpr int kGradientOutputs = kManyRegisters ? 8 : 4;
+
+// kR output channels x kP vectors of positions.
+template <int kR, int kP, class D, class T>
+HWY_INLINE void tile(D d, const SampleArguments<T>& a, const std::int64_t* outputs, std::int64_t first_vector,
+                     std::int64_t vectors, std::int64_t vectors_per_row) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const T* source[kP];
+  std::int64_t row[kP], column[kP];
+  for (int p = 0; p < kP; ++p) {
+    const std::int64_t v = std::min(first_vector + p, vectors - 1);
+    row[p] = v / vectors_per_row;
+    column[p] = v % vectors_per_row * lanes;
+    source[p] = a.planes + row[p] * a.columns + column[p];
+  }
+  const T* weight[kR];
+  V sum[kR][kP];
+  for (int r = 0; r < kR; ++r) {
+    weight[r] = a.weight + outputs[r] * a.channels * a.weight_taps;
+    const V start = hn::Set(d, a.bias != nullptr ? a.bias[outputs[r]] : T{0});
+    for (int p = 0; p < kP; ++p) sum[r][p] = start;
+  }
+  const Tap* const taps = a.grid->taps.data();
+  const std::size_t tap_count = a.grid->taps.size();
+  for (std::int64_t i = 0; i < a.inputs; ++i) {
+    const std::int64_t at = a.active_inputs[i] * a.channel;
+    const std::int64_t weight_at = a.active_inputs[i] * a.weight_taps;
+    for (std::size_t t = 0; t < tap_count; ++t) {
+      const std::int64_t offset = at + taps[t].offset;
+      const std::int64_t index = weight_at + taps[t].weight;
+      V x[kP];
+      for (int p = 0; p < kP; ++p) x[p] = hn::LoadU(d, source[p] + offset);
+      for (int r = 0; r < kR; ++r) {
+        const V w = hn::Set(d, weight[r][index]);
+        for (int p = 0; p < kP; ++p) sum[r][p] = hn::MulAdd(w, x[p], sum[r][p]);
+      }
+    }
+  }
+  HWY_ALIGN T lane_values[kMaxLanes];
+  for (int p = 0; p < kP && first_vector + p < vectors; ++p) {
+    const std::int64_t count = std::min(lanes, a.grid->columns - column[p]);
+    for (int r = 0; r < kR; ++r) {
+      T* y =
+          a.y + outputs[r] * a.y_plane + a.grid->base + row[p] * a.grid->row_stride + column[p] * a.grid->column_stride;
+      if (count == lanes && a.grid->column_stride == 1) {
+        hn::StoreU(a.accumulate ? hn::Add(hn::LoadU(d, y), sum[r][p]) : sum[r][p], d, y);
+      } else {
+        hn::Store(sum[r][p], d, lane_values);
+        for (std::int64_t j = 0; j < count; ++j) {
+          T& to = y[j * a.grid->column_stride];
+          to = a.accumulate ? to + lane_values[j] : lane_values[j];
+        }
+      }
+    }
+  }
+}
+
+template <class D, class T>
+void sample_with(D d, const SampleArguments<T>& a) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t per_row = (a.grid->columns + lanes - 1) / lanes;
+  const std::int64_t vectors = a.grid->rows * per_row;
+  for (std::int64_t v = 0; v < vectors; v += kVectors) {
+    std::int64_t k = 0;
+    for (; k + kOutputs <= a.outputs; k += kOutputs)
+      tile<kOutputs, kVectors>(d, a, a.active_outputs + k, v, vectors, per_row);
+    const std::int64_t* rest = a.active_outputs + k;
+    switch (a.outputs - k) {
+      case 5:
+        tile<5, kVectors>(d, a, rest, v, vectors, per_row);
+        break;
+      case 4:
+        tile<4, kVectors>(d, a, rest, v, vectors, per_row);
+        break;
+      case 3:
+        tile<3, kVectors>(d, a, rest, v, vectors, per_row);
+        break;
+      case 2:
+        tile<2, kVectors>(d, a, rest, v, vectors, per_row);
+        break;
+      case 1:
+        tile<1, kVectors>(d, a, rest, v, vectors, per_row);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// Narrow planes take half vectors: a row of 8 fills them, and on processors that split 512-bit work nothing is lost.
+template <class T>
+void sample(const SampleArguments<T>& a) {
+  const hn::ScalableTag<T> whole;
+  if (a.grid->columns <= static_cast<std::int64_t>(hn::Lanes(whole) / 2)) {
+    sample_with(hn::CappedTag<T, (HWY_LANES(T) > 1 ? HWY_LANES(T) / 2 : 1)>(), a);
+  } else {
+    sample_with(whole, a);
+  }
+}
+
+// kK output channels x kT taps of one input channel, over all samples of the group.
+template <int kK, int kT, class D, class T>
+HWY_INLINE void gradient_tile(D d, const WeightArguments<T>& a, std::int64_t k, std::int64_t c, std::int64_t t) {
+  using V = hn::Vec<D>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  V sum[kK][kT];
+  for (int i = 0; i < kK; ++i)
+    for (int j = 0; j < kT; ++j) sum[i][j] = hn::Zero(d);
+  for (std::int64_t n = 0; n < a.samples; ++n) {
+    if (a.input_gate != nullptr && a.input_gate[n * a.channels + c] == T{0}) continue;
+    const T* dy = a.dy + n * a.sample_dy + k * a.dy_plane;
+    const T* x = a.planes + n * a.sample_planes + c * a.channel;
+    for (std::int64_t row = 0; row < a.rows; ++row)
+      for (std::int64_t column = 0; column < a.width; column += lanes) {
+        V window[kT];
+        for (int j = 0; j < kT; ++j) window[j] = hn::LoadU(d, x + a.taps[t + j].offset + row * a.columns + column);
+        for (int i = 0; i < kK; ++i) {
+          const V g = hn::LoadU(d, dy + i * a.dy_plane + row * a.dy_row + column);
+          for (int j = 0; j < kT; ++j) sum[i][j] = hn::MulAdd(g, window[j], sum[i][j]);
+        }
+      }
+  }
+  for (int i = 0; i < kK; ++i)
+    for (int j = 0; j < kT; ++j)
+      a.dweight[((k + i) * a.channels + c) * a.tap_count + a.taps[t + j].weight] +=
+          hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
+}
+
+template <int kK, class D, class T>
+void gradient_outputs(D d, const WeightArguments<T>& a, std::int64_t k) {
+  for (std::int64_t c = 0; c < a.channels; ++c) {
+    std::int64_t t = 0;
+    for (; t + 3 <= a.tap_count; t += 3) gradient_tile<kK, 3>(d, a, k, c, t);
+    for (; t < a.tap_count; ++t) gradient_tile<kK, 1>(d, a, k, c, t);
+  }
+}
+
+template <class D, class T>
+void gradient_with(D d, const WeightArguments<T>& a) {
+  std::int64_t k = 0;
+  for (; k + kGradientOutputs <= a.outputs; k += kGradientOutputs) gradient_outputs<kGradientOutputs>(d, a, k);
+  for (; k < a.outputs; ++k) gradient_outputs<1>(d, a, k);
+}
+
+template <class T>
+void gradient(const WeightArguments<T>& a) {
+  const hn::ScalableTag<T> whole;
+  if (a.width <= static_cast<std::int64_t>(hn::Lanes(whole) / 2)) {
+    gradient_with(hn::CappedTag<T, (HWY_LANES(T) > 1 ? HWY_LANES(T) / 2 : 1)>(), a);
+  } else {
+    gradient_with(whole, a);
+  }
+}
+
+void sample_f32(const SampleArguments<float>& a) { sample(a); }
+void sample_f64(const SampleArguments<double>& a) { sample(a); }
+void gradient_f32(const WeightArguments<float>& a) { gradient(a); }
+void gradient_f64(const WeightArguments<double>& a) { gradient(a); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bsg::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bsg::kernels::cpu {
+namespace {
+
+HWY_EXPORT(sample_f32);
+HWY_EXPORT(sample_f64);
+HWY_EXPORT(gradient_f32);
+HWY_EXPORT(gradient_f64);
+
+void run(const SampleArguments<float>& a) { HWY_DYNAMIC_DISPATCH(sample_f32)(a); }
+void run(const SampleArguments<double>& a) { HWY_DYNAMIC_DISPATCH(sample_f64)(a); }
+void run(const WeightArguments<float>& a) { HWY_DYNAMIC_DISPATCH(gradient_f32)(a); }
+void run(const WeightArguments<double>& a) { HWY_DYNAMIC_DISPATCH(gradient_f64)(a); }
+
+// Copies one plane into its place in scratch; what lies outside stays as it is (zero).
+template <class T>
+void place_plane(const ScratchPlanes& to, const T* plane, std::int64_t height, std::int64_t width, T* scratch) {
+  const std::int64_t s = to.phases;
+  for (std::int64_t i = 0; i < height; ++i) {
+    const std::int64_t down = i + to.top;
+    if (down < 0 || down / s >= to.rows) continue;
+    T* const phase_row = scratch + down % s * s * to.phase_plane() + down / s * to.columns;
+    const std::int64_t begin = std::max<std::int64_t>(0, -to.left);
+    const std::int64_t end = std::min(width, to.columns * s - to.left);
+    if (s == 1) {
+      std::copy(plane + i * width + begin, plane + i * width + std::max(begin, end), phase_row + begin + to.left);
+      continue;
+    }
+    for (std::int64_t j = begin; j < end; ++j) {
+      const std::int64_t right = j + to.left;
+      phase_row[right % s * to.phase_plane() + right / s] = plane[i * width + j];
+    }
+  }
+}
+
+// The channels of one sample that are on; all of them without a gate.
+template <class T>
+void list_active(const T* gate, std::int64_t count, std::vector<std::int64_t>& active) {
+  active.clear();
+  for (std::int64_t i = 0; i < count; ++i)
+    if (gate == nullptr || gate[i] != T{0}) active.push_back(i);
+}
+
+}  // namespace
+
+template <class T>
+void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, const T* weight, const T* bias,
+                    const T* input_gate, const T* output_gate, T* y, T* workspace) {
+  const ForwardGeometry geometry(s);
+  const std::int64_t planes = s.channels * geometry.scratch.channel();
+  const std::int64_t y_plane = s.out_height() * s.out_width();
+  const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    T* const scratch = workspace + thread * planes;
+    std::fill(scratch, scratch + planes, T{0});
+    std::vector<std::int64_t> inputs, outputs;
+    for (std::int64_t n = s.batch * thread / threads; n < s.batch * (thread + 1) / threads; ++n) {
+      list_active(input_gate == nullptr ? nullptr : input_gate + n * s.channels, s.channels, inputs);
+      list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
+      T* const to = y + n * s.outputs * y_plane;
+      if (static_cast<std::int64_t>(outputs.size()) < s.outputs)
+        for (std::int64_t k = 0; k < s.outputs; ++k)
+          if (output_gate[n * s.outputs + k] == T{0}) std::fill(to + k * y_plane, to + (k + 1) * y_plane, T{0});
+      if (outputs.empty()) continue;
+      for (const std::int64_t c : inputs)
+        place_plane(geometry.scratch, x + (n * s.channels + c) * s.height * s.width, s.height, s.width,
+                    scratch + c * geometry.scratch.channel());
+      run(SampleArguments<T>{scratch, geometry.scratch.channel(), geometry.scratch.columns, weight, s.channels,
+                             s.taps(), &geometry.grid, bias, inputs.data(), static_cast<std::int64_t>(inputs.size()),
+                             outputs.data(), static_cast<std::int64_t>(outputs.size()), to, y_plane, false});
+    }
+  }
+}
+
+template <class T>
+void conv2d_backward_input(const Launch& launch, const Conv2dShape& s, const T* weight, const T* dy,
+                           const T* output_gate, T* dx, bool accumulate, T* workspace) {
+  const BackwardInputGeometry geometry(s);
+  T* const turned = workspace;  // [C][K][taps]
+  for (std::int64_t k = 0; k < s.outputs; ++k)
+    for (std::int64_t c = 0; c < s.channels; ++c)
+      std::copy_n(weight + (k * s.channels + c) * s.taps(), s.taps(), turned + (c * s.outputs + k) * s.taps());
+  const std::int64_t planes = s.outputs * geometry.scratch.channel();
+  const std::int64_t dy_plane = s.out_height() * s.out_width();
+  const std::int64_t dx_plane = s.height * s.width;
+  std::vector<std::int64_t> all(static_cast<std::size_t>(s.channels));
+  for (std::size_t c = 0; c < all.size(); ++c) all[c] = static_cast<std::int64_t>(c);
+  const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    T* const scratch = workspace + s.weights() + thread * planes;
+    std::fill(scratch, scratch + planes, T{0});
+    std::vector<std::int64_t> outputs;
+    for (std::int64_t n = s.batch * thread / threads; n < s.batch * (thread + 1) / threads; ++n) {
+      list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
+      for (const std::int64_t k : outputs)
+        place_plane(geometry.scratch, dy + (n * s.outputs + k) * dy_plane, s.out_height(), s.out_width(),
+                    scratch + k * geometry.scratch.channel());
+      for (const OutputGrid& grid : geometry.grids) {
+        if (grid.rows == 0 || grid.columns == 0) continue;
+        run(SampleArguments<T>{scratch, geometry.scratch.channel(), geometry.scratch.columns, turned, s.outputs,
+                               s.taps(), &grid, nullptr, outputs.data(), static_cast<std::int64_t>(outputs.size()),
+                               all.data(), s.channels, dx + n * s.channels * dx_plane, dx_plane, accumulate});
+      }
+    }
+  }
+}
+
+template <class T>
+void conv2d_backward_weight(const Launch& launch, const Conv2dShape& s, const T* x, const T* dy, const T* input_gate,
+                            const T* output_gate, T* dweight, bool accumulate, T* workspace) {
+  const ForwardGeometry geometry(s);
+  const WeightGradientParts parts(s);
+  T* const partial = workspace;
+  std::fill(partial, partial + parts.parts * s.weights(), T{0});
+  const std::int64_t sample_planes = s.channels * geometry.scratch.channel();
+  const std::int64_t sample_dy = s.outputs * parts.dy_plane;
+  const std::int64_t width = s.out_width(), rows = s.out_height();
+  const int threads = static_cast<int>(std::clamp<std::int64_t>(parts.parts, 1, launch.threads));
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    T* const planes = workspace + parts.parts * s.weights() + thread * parts.scratch;
+    T* const gradients = planes + parts.group * sample_planes;
+    std::fill(planes, planes + parts.scratch, T{0});
+    for (std::int64_t part = thread; part < parts.parts; part += threads) {
+      const std::int64_t last = parts.begin(part + 1, s.batch);
+      for (std::int64_t first = parts.begin(part, s.batch); first < last; first += parts.group) {
+        const std::int64_t samples = std::min(parts.group, last - first);
+        for (std::int64_t i = 0; i < samples; ++i) {
+          const std::int64_t n = first + i;
+          for (std::int64_t c = 0; c < s.channels; ++c)
+            if (input_gate == nullptr || input_gate[n * s.channels + c] != T{0})
+              place_plane(geometry.scratch, x + (n * s.channels + c) * s.height * s.width, s.height, s.width,
+                          planes + i * sample_planes + c * geometry.scratch.channel());
+          for (std::int64_t k = 0; k < s.outputs; ++k) {
+            const bool on = output_gate == nullptr || output_gate[n * s.outputs + k] != T{0};
+            const T* from = dy + (n * s.outputs + k) * rows * width;
+            T* to = gradients + i * sample_dy + k * parts.dy_plane;
+            for (std::int64_t row = 0; row < rows; ++row, to += parts.dy_row, from += width) {
+              if (on) {
+                std::copy(from, from + width, to);
+              } else {
+                std::fill(to, to + width, T{0});
+              }
+            }
+          }
+        }
+        run(WeightArguments<T>{planes, sample_planes, geometry.scratch.channel(), geometry.scratch.columns, gradients,
+                               sample_dy, parts.dy_plane, parts.dy_row, rows, width, samples, s.channels, s.outputs,
+                               input_gate == nullptr ? nullptr : input_gate + first * s.channels,
+                               geometry.grid.taps.data(), s.taps(), partial + part * s.weights()});
+      }
+    }
+  }
+  for (std::int64_t i = 0; i < s.weights(); ++i) {
+    T sum = accumulate ? dweight[i] : T{0};
+    for (std::int64_t part = 0; part < parts.parts; ++part) sum += partial[part * s.weights() + i];
+    dweight[i] = sum;
+  }
+}
+
+template <class T>
+void conv2d_backward_bias(const Launch& launch, const Conv2dShape& s, const T* dy, T* dbias, bool accumulate) {
+  const std::int64_t plane = s.out_height() * s.out_width();
+#pragma omp parallel for num_threads(launch.threads) schedule(static)
+  for (std::int64_t k = 0; k < s.outputs; ++k) {
+    double sum = accumulate ? static_cast<double>(dbias[k]) : 0;
+    for (std::int64_t n = 0; n < s.batch; ++n)
+      for (std::int64_t i = 0; i < plane; ++i) sum += static_cast<double>(dy[(n * s.outputs + k) * plane + i]);
+    dbias[k] = static_cast<T>(sum);
+  }
+}
+
+#define BSG_INSTANTIATE(T)                                                                                             \
+  template void conv2d_forward<T>(const Launch&, const Conv2dShape&, const T*, const T*, const T*, const T*, const T*, \
+                                  T*, T*);                                                                             \
+  template void conv2d_backward_input<T>(const Launch&, const Conv2dShape&, const T*, const T*, const T*, T*, bool,    \
+                                         T*);                                                                          \
+  template void conv2d_backward_weight<T>(const Launch&, const Conv2dShape&, const T*, const T*, const T*, const T*,   \
+                                          T*, bool, T*);                                                               \
+  template void conv2d_backward_bias<T>(const Launch&, const Conv2dShape&, const T*, T*, bool);
+BSG_INSTANTIATE(float)
+BSG_INSTANTIATE(double)
+#undef BSG_INSTANTIATE
+
+}  // namespace bsg::kernels::cpu
+#endif

@@ -1,0 +1,104 @@
+#include <algorithm>
+
+#include "kernels/conv2d/geometry.hpp"
+
+namespace bsg::kernels::cpu {
+
+ForwardGeometry::ForwardGeometry(const Conv2dShape& s) {
+  scratch.phases = s.stride;
+  scratch.rows = s.out_height() + s.dilation * (s.kernel_height - 1) / s.stride;
+  scratch.columns = s.out_width() + s.dilation * (s.kernel_width - 1) / s.stride;
+  scratch.top = scratch.left = s.padding;
+  grid.rows = s.out_height();
+  grid.columns = s.out_width();
+  grid.row_stride = s.out_width();
+  for (std::int64_t r = 0; r < s.kernel_height; ++r)
+    for (std::int64_t c = 0; c < s.kernel_width; ++c) {
+      const std::int64_t down = r * s.dilation, right = c * s.dilation;
+      const std::int64_t phase = down % s.stride * s.stride + right % s.stride;
+      grid.taps.push_back({phase * scratch.phase_plane() + down / s.stride * scratch.columns + right / s.stride,
+                           r * s.kernel_width + c});
+    }
+}
+
+namespace {
+
+// Along one axis: which inputs belong to a phase of the stride and which kernel taps reach them. Input i = first +
+// stride * m takes dy at m + shift for each of its taps.
+struct AxisPhase {
+  std::int64_t first = 0, count = 0;
+  struct Reach {
+    std::int64_t tap, shift;
+  };
+  std::vector<Reach> reaches;
+};
+
+std::vector<AxisPhase> axis_phases(std::int64_t extent, std::int64_t kernel, const Conv2dShape& s) {
+  std::vector<AxisPhase> phases;
+  for (std::int64_t phase = 0; phase < s.stride; ++phase) {
+    AxisPhase axis;
+    axis.first = ((phase - s.padding) % s.stride + s.stride) % s.stride;
+    axis.count = axis.first < extent ? (extent - 1 - axis.first) / s.stride + 1 : 0;
+    const std::int64_t quotient = (axis.first + s.padding - phase) / s.stride;
+    for (std::int64_t tap = 0; tap < kernel; ++tap)
+      if (tap * s.dilation % s.stride == phase) axis.reaches.push_back({tap, quotient - tap * s.dilation / s.stride});
+    phases.push_back(std::move(axis));
+  }
+  return phases;
+}
+
+// Padding before the first row (or column) of dy, and how many rows the furthest reach needs.
+void extend(const std::vector<AxisPhase>& phases, std::int64_t& before, std::int64_t& extent) {
+  for (const AxisPhase& axis : phases)
+    for (const AxisPhase::Reach& reach : axis.reaches) before = std::max(before, -reach.shift);
+  for (const AxisPhase& axis : phases)
+    for (const AxisPhase::Reach& reach : axis.reaches) extent = std::max(extent, axis.count + reach.shift + before);
+}
+
+}  // namespace
+
+BackwardInputGeometry::BackwardInputGeometry(const Conv2dShape& s) {
+  const auto vertical = axis_phases(s.height, s.kernel_height, s);
+  const auto horizontal = axis_phases(s.width, s.kernel_width, s);
+  extend(vertical, scratch.top, scratch.rows);
+  extend(horizontal, scratch.left, scratch.columns);
+  for (const AxisPhase& down : vertical)
+    for (const AxisPhase& right : horizontal) {
+      OutputGrid grid;
+      grid.rows = down.count;
+      grid.columns = right.count;
+      grid.base = down.first * s.width + right.first;
+      grid.row_stride = s.stride * s.width;
+      grid.column_stride = s.stride;
+      for (const AxisPhase::Reach& row : down.reaches)
+        for (const AxisPhase::Reach& column : right.reaches)
+          grid.taps.push_back({(row.shift + scratch.top) * scratch.columns + column.shift + scratch.left,
+                               row.tap * s.kernel_width + column.tap});
+      grids.push_back(std::move(grid));
+    }
+}
+
+WeightGradientParts::WeightGradientParts(const Conv2dShape& s) {
+  constexpr std::int64_t kParts = 8;
+  constexpr std::int64_t kGroupElements = 96 * 1024;  // 384 KB of float: a group stays in a core's L2
+  const ForwardGeometry geometry(s);
+  parts = std::max<std::int64_t>(1, std::min(kParts, s.batch));
+  dy_row = (s.out_width() + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+  if (s.out_width() <= kMaxLanes / 2) dy_row = kMaxLanes / 2;
+  dy_plane = s.out_height() * dy_row;
+  const std::int64_t sample = s.channels * geometry.scratch.channel() + s.outputs * dy_plane;
+  group = std::clamp<std::int64_t>(kGroupElements / std::max<std::int64_t>(sample, 1), 1, 8);
+  scratch = group * sample + kMaxLanes;
+}
+
+std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
+  const ForwardGeometry forward(shape);
+  const BackwardInputGeometry backward(shape);
+  const WeightGradientParts parts(shape);
+  const std::int64_t for_forward = threads * shape.channels * forward.scratch.channel();
+  const std::int64_t for_input = threads * shape.outputs * backward.scratch.channel() + shape.weights();
+  const std::int64_t for_weight = threads * parts.scratch + parts.parts * shape.weights();
+  return std::max({for_forward, for_input, for_weight}) + kMaxLanes;
+}
+
+}  // namespace bsg::kernels::cpu
