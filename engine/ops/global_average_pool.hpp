@@ -1,0 +1,10 @@
+#pragma once
+
+#include "engine/autograd/tape.hpp"
+
+namespace bsg::ops {
+
+// [N, C, H, W] -> [N, C], the mean over each plane, which must not be empty. Throws ShapeError.
+Var global_average_pool(Context& context, const Var& x);
+
+}  // namespace bsg::ops

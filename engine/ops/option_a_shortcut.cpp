@@ -1,0 +1,48 @@
+#include "engine/ops/option_a_shortcut.hpp"
+
+#include "engine/ops/float_dispatch.hpp"
+
+namespace bsg::ops {
+namespace {
+
+// Calls visit(index in x, index in y) for every pixel that the shortcut keeps, threads over samples.
+template <class Visit>
+void each_kept_pixel(Context& context, const Shape& x, const Shape& y, int stride, const Visit& visit) {
+  const std::int64_t before = (y[1] - x[1]) / 2;
+#pragma omp parallel for num_threads(context.threads()) schedule(static)
+  for (std::int64_t n = 0; n < x[0]; ++n)
+    for (std::int64_t c = 0; c < x[1]; ++c)
+      for (std::int64_t i = 0; i < y[2]; ++i)
+        for (std::int64_t j = 0; j < y[3]; ++j)
+          visit(((n * x[1] + c) * x[2] + i * stride) * x[3] + j * stride,
+                ((n * y[1] + before + c) * y[2] + i) * y[3] + j);
+}
+
+}  // namespace
+
+Var option_a_shortcut(Context& context, const Var& x, int out_channels, int stride) {
+  if (x.shape().rank() != 4 || out_channels < x.shape()[1] || stride < 1)
+    throw_error<ShapeError>(
+        "option_a_shortcut: x {}, {} output channels, stride {}; expected [N, C, H, W], at least C, at least 1",
+        x.shape().str(), out_channels, stride);
+  return with_float_type("option_a_shortcut", x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const Shape shape{x.shape()[0], out_channels, (x.shape()[2] + stride - 1) / stride,
+                      (x.shape()[3] + stride - 1) / stride};
+    Tensor y = Tensor::zeros(context, shape, x.dtype());
+    const T* from = x.value.data<T>();
+    T* to = y.data<T>();
+    each_kept_pixel(context, x.shape(), shape, stride,
+                    [&](std::int64_t source, std::int64_t target) { to[target] = from[source]; });
+    return record("option_a_shortcut", y, {&x}, [in = x.shape(), shape, stride](BackwardPass& pass) {
+      auto [dx, accumulate] = pass.target(0, in, pass.output().dtype());
+      if (!accumulate) dx.fill(0);
+      T* gradient = dx.template data<T>();
+      const T* dy = pass.output().data<T>();
+      each_kept_pixel(pass.context(), in, shape, stride,
+                      [&](std::int64_t source, std::int64_t target) { gradient[source] += dy[target]; });
+    });
+  });
+}
+
+}  // namespace bsg::ops
