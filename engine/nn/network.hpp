@@ -1,0 +1,47 @@
+// What training and evaluation know of a network: images in, class scores out, and what its gates did.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/nn/module.hpp"
+
+namespace bsg::nn {
+
+// One gated layer's decisions in a forward pass.
+struct GateTrace {
+  Var logits;  // [N, gates]
+  Var gate;    // [N, gates], 0 or 1
+};
+
+// A layer with gates, and what one open gate costs: the multiply-accumulates of its channel in the convolution that
+// produces it and in the one that reads it.
+struct GatedLayer {
+  std::string name;  // "layer1.0"
+  int gates = 0;
+  std::int64_t macs_per_gate = 0;
+};
+
+// Multiply-accumulates for one image. Convolutions, linear layers and gating modules count; pooling, batch norm (folded
+// at inference) and element-wise work do not. Padding counts, as is usual.
+struct MacModel {
+  std::int64_t dense = 0;   // of the same network without gates: the reference for shares
+  std::int64_t fixed = 0;   // always needed: stem, classifier, shortcuts, and the gating modules themselves
+  std::int64_t gating = 0;  // the gating modules' part of fixed
+  std::vector<GatedLayer> layers;
+
+  // fixed plus the open gates' cost; open[i] gates are on in layer i. A network without gates needs `dense`.
+  std::int64_t needed(const std::vector<std::int64_t>& open) const;
+  std::int64_t gates() const;
+};
+
+class Network : public Module {
+ public:
+  // images [N, 3, H, W] normalised -> logits [N, classes]. One GateTrace per gated layer is appended to traces.
+  virtual Var forward(const Pass& pass, const Var& images, std::vector<GateTrace>& traces) = 0;
+  // For images of the size that the network was made for.
+  virtual const MacModel& macs() const = 0;
+};
+
+}  // namespace bsg::nn

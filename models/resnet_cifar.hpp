@@ -1,0 +1,67 @@
+// ResNets for 32x32 images (He et al. 2016, section 4.2): 6n + 2 layers, three stages of n basic blocks with 16, 32 and
+// 64 channels, parameter-free shortcuts ("option A"). Plain, or with a gating module in every block (BAS).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/nn/layers.hpp"
+#include "engine/nn/network.hpp"
+#include "models/gating.hpp"
+
+namespace bsg::models {
+
+struct CifarResNetConfig {
+  int blocks_per_stage = 3;  // 3: ResNet-20, 5: -32, 7: -44, 9: -56, 18: -110
+  int classes = 10;
+  bool gated = false;
+  int height = 32, width = 32;  // of the images, for the MAC accounting
+  GateConfig gate = {};
+};
+
+// relu(bn2(conv2(g * relu(bn1(conv1 x)))) + shortcut(x)) with g = gate(x); without a gating module g = 1.
+class BasicBlock : public nn::Module {
+ public:
+  BasicBlock(Context& context, Generator& random, int in_channels, int out_channels, int stride,
+             const GateConfig* gate_config);
+  Var forward(const nn::Pass& pass, const Var& x, std::vector<nn::GateTrace>& traces) const;
+
+  int in_channels() const { return in_channels_; }
+  int out_channels() const { return out_channels_; }
+  int stride() const { return stride_; }
+
+  nn::Conv2d& conv1;
+  nn::BatchNorm& bn1;
+  nn::Conv2d& conv2;
+  nn::BatchNorm& bn2;
+  GatingModule* const gate;  // null: the block is not gated
+
+ private:
+  int in_channels_, out_channels_, stride_;
+};
+
+// Parameters: conv1.weight, bn1.*, layer{1,2,3}.{0..n-1}.{conv1.weight, bn1.*, conv2.weight, bn2.*, gate.*}, linear.*
+class CifarResNet : public nn::Network {
+ public:
+  // Initial values come from `random` alone.
+  CifarResNet(Context& context, Generator& random, const CifarResNetConfig& config);
+
+  Var forward(const nn::Pass& pass, const Var& images, std::vector<nn::GateTrace>& traces) override;
+  const nn::MacModel& macs() const override { return macs_; }
+  const CifarResNetConfig& config() const { return config_; }
+  const std::vector<BasicBlock*>& blocks() const { return blocks_; }
+
+  nn::Conv2d& conv1;
+  nn::BatchNorm& bn1;
+
+ private:
+  CifarResNetConfig config_;
+  std::vector<BasicBlock*> blocks_;
+  nn::Linear* linear_ = nullptr;
+  nn::MacModel macs_;
+
+ public:
+  const nn::Linear& linear() const { return *linear_; }
+};
+
+}  // namespace bsg::models
