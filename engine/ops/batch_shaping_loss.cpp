@@ -1,0 +1,69 @@
+#include "engine/ops/batch_shaping_loss.hpp"
+
+#include "engine/ops/float_dispatch.hpp"
+#include "kernels/batch_shaping/batch_shaping.hpp"
+
+namespace bsg::ops {
+namespace {
+
+constexpr std::string_view kOp = "batch_shaping_loss";
+
+double divisor(ShapingNormalization normalization, std::int64_t batch, std::int64_t gates) {
+  switch (normalization) {
+    case ShapingNormalization::batch_mean_gate_sum:
+      return static_cast<double>(batch);
+    case ShapingNormalization::batch_mean_gate_mean:
+      return static_cast<double>(batch * gates);
+    case ShapingNormalization::batch_sum_gate_sum:
+      return 1;
+    case ShapingNormalization::batch_sum_gate_mean:
+      return static_cast<double>(gates);
+  }
+  return 1;
+}
+
+Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool logits) {
+  if (x.shape().rank() != 2 || x.value.numel() == 0)
+    throw_error<ShapeError>("{}: x {}, expected [N, gates] with at least one value", kOp, x.shape().str());
+  if (!(options.a > 0) || !(options.b > 0))
+    throw_error<ShapeError>("{}: Beta({}, {}), both must be positive", kOp, options.a, options.b);
+  return with_float_type(kOp, x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    if (!logits)
+      for (const T value : x.value.span<T>())
+        if (value < 0 || value > 1) throw_error<ShapeError>("{}: value {} is not a probability", kOp, value);
+    const kernels::BetaDistribution prior(options.a, options.b);
+    kernels::BatchShapingArguments arguments;
+    arguments.batch = x.shape()[0];
+    arguments.gates = x.shape()[1];
+    arguments.prior = &prior;
+    arguments.logits = logits;
+    arguments.scale = 1 / divisor(options.normalization, arguments.batch, arguments.gates);
+    arguments.pdf_min = options.pdf_min;
+    arguments.pdf_max = options.pdf_max;
+    Tensor gradient = Tensor::empty(context, x.shape(), x.dtype());
+    const double loss =
+        kernels::cpu::batch_shaping<T>(context.launch(), arguments, x.value.data<T>(), gradient.data<T>());
+    return record(kOp, Tensor::full(context, {1}, loss, x.dtype()), {&x},
+                  [saved = Saved(gradient)](BackwardPass& pass) {
+                    const Tensor& from = saved.get(kOp);
+                    auto [target, accumulate] = pass.target(0, from.shape(), from.dtype());
+                    const T scale = pass.output().data<T>()[0];
+                    T* to = target.template data<T>();
+                    for (std::int64_t i = 0; i < from.numel(); ++i)
+                      to[i] = (accumulate ? to[i] : T{0}) + scale * from.data<T>()[i];
+                  });
+  });
+}
+
+}  // namespace
+
+Var batch_shaping_loss(Context& context, const Var& probabilities, const BatchShapingOptions& options) {
+  return run(context, probabilities, options, false);
+}
+
+Var batch_shaping_loss_from_logits(Context& context, const Var& logits, const BatchShapingOptions& options) {
+  return run(context, logits, options, true);
+}
+
+}  // namespace bsg::ops
