@@ -1,5 +1,5 @@
-// Batch normalisation (Ioffe and Szegedy 2015) over planes: x[samples, channels, plane], contiguous, with the ReLU and the
-// residual addition that follow it in residual networks fused in.
+// Batch normalisation (Ioffe and Szegedy 2015) over planes: x[samples, channels, plane], contiguous, with the ReLU and
+// the residual addition that follow it in residual networks fused in.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +55,8 @@ struct BatchNormBackward {
 
 namespace cpu {
 
-// mean and biased variance [channels] of x over samples and plane; samples * plane >= 1. One pass over memory: each plane
-// is centred on its own mean while it lies in the cache, planes are merged in double (Chan, Golub, LeVeque 1983).
+// mean and biased variance [channels] of x over samples and plane; samples * plane >= 1. One pass over memory: each
+// plane is centred on its own mean while it lies in the cache, planes are merged in double (Chan, Golub, LeVeque 1983).
 template <class T>
 void batch_norm_statistics(const Launch& launch, const BatchNormShape& shape, const T* x, double* mean,
                            double* variance);

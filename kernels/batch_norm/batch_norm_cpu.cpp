@@ -1,9 +1,8 @@
-#include "kernels/batch_norm/batch_norm.hpp"
-
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
+#include "kernels/batch_norm/batch_norm.hpp"
 #include "kernels/common/parallel_for.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -80,8 +79,8 @@ struct ChannelMap {
     const double exact = static_cast<double>(a.weight[channel]) * a.inverse_deviation[channel];
     center = static_cast<T>(a.mean[channel]);
     scale = static_cast<T>(exact);
-    shift = static_cast<T>(static_cast<double>(a.bias[channel]) -
-                           (a.mean[channel] - static_cast<double>(center)) * exact);
+    shift =
+        static_cast<T>(static_cast<double>(a.bias[channel]) - (a.mean[channel] - static_cast<double>(center)) * exact);
   }
   template <class D>
   HWY_INLINE auto operator()(D d, const T* x) const {
@@ -201,8 +200,8 @@ void backward_planes(const BatchNormBackward<T>& a, std::int64_t begin, std::int
       double slope = 0, offset = 0;
       if (a.batch_statistics) {
         slope = -scale * inverse * inverse * a.sum_dy_x[channel] / values;
-        offset = -scale * a.sum_dy[channel] / values -
-                 slope * (a.inputs.mean[channel] - static_cast<double>(map.center));
+        offset =
+            -scale * a.sum_dy[channel] / values - slope * (a.inputs.mean[channel] - static_cast<double>(map.center));
       }
       const T scale_t = static_cast<T>(scale), slope_t = static_cast<T>(slope), offset_t = static_cast<T>(offset);
       const std::int64_t base = (sample * channels + channel) * plane;
@@ -310,10 +309,10 @@ void batch_norm_backward(const Launch& launch, const BatchNormBackward<T>& argum
                [&](std::int64_t begin, std::int64_t end) { run_backward_part(arguments, begin, end); });
 }
 
-#define BSG_INSTANTIATE(T)                                                                                           \
-  template void batch_norm_statistics<T>(const Launch&, const BatchNormShape&, const T*, double*, double*);          \
-  template void batch_norm_forward<T>(const Launch&, const BatchNormForward<T>&);                                    \
-  template void batch_norm_reduce<T>(const Launch&, const BatchNormBackward<T>&, double*, double*);                  \
+#define BSG_INSTANTIATE(T)                                                                                  \
+  template void batch_norm_statistics<T>(const Launch&, const BatchNormShape&, const T*, double*, double*); \
+  template void batch_norm_forward<T>(const Launch&, const BatchNormForward<T>&);                           \
+  template void batch_norm_reduce<T>(const Launch&, const BatchNormBackward<T>&, double*, double*);         \
   template void batch_norm_backward<T>(const Launch&, const BatchNormBackward<T>&);
 BSG_INSTANTIATE(float)
 BSG_INSTANTIATE(double)

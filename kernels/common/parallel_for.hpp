@@ -14,8 +14,8 @@ inline constexpr std::int64_t kElementsWorthAThread = 16384;
 // A reduction is cut into this many parts at most, whatever the thread count, and the parts are added in order.
 inline constexpr std::int64_t kReductionParts = 64;
 
-// Calls body(begin, end) on disjoint ranges that cover [0, items). The ranges depend on the thread count, so a body must
-// treat every item on its own. elements: of the whole loop.
+// Calls body(begin, end) on disjoint ranges that cover [0, items). The ranges depend on the thread count, so a body
+// must treat every item on its own. elements: of the whole loop.
 template <class Body>
 void parallel_for(const Launch& launch, std::int64_t items, std::int64_t elements, const Body& body) {
   const std::int64_t useful = std::max<std::int64_t>(1, elements / kElementsWorthAThread);

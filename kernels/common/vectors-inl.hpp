@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace bsg::kernels::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Calls body(tag, i) for vectors that cover [0, count): whole ones, then the rest one element at a time through the same
-// body, so that an element's bits do not depend on where in the vector it lies.
+// Calls body(tag, i) for vectors that cover [0, count): whole ones, then the rest one element at a time through the
+// same body, so that an element's bits do not depend on where in the vector it lies.
 template <class T, class Body>
 HWY_INLINE void each_vector(std::int64_t count, const Body& body) {
   const hn::ScalableTag<T> whole;
@@ -64,25 +64,25 @@ HWY_INLINE void put(D d, V value, T* HWY_RESTRICT target, bool accumulate) {
 }  // namespace bsg::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-// Highway's tables hold functions, not templates. A kernel part is a template part<T>(arguments, begin, end) that does the
-// items [begin, end); BSG_PART names it for both types inside the per-target namespace, BSG_EXPORT_PART makes
+// Highway's tables hold functions, not templates. A kernel part is a template part<T>(arguments, begin, end) that does
+// the items [begin, end); BSG_PART names it for both types inside the per-target namespace, BSG_EXPORT_PART makes
 // run_part(arguments, begin, end) outside of it, which calls the version for the machine.
 #ifndef BSG_PART
-#define BSG_PART(part, Arguments)                                                               \
+#define BSG_PART(part, Arguments)                                                             \
   void part##_f32(const Arguments<float>& arguments, std::int64_t begin, std::int64_t end) {  \
-    part<float>(arguments, begin, end);                                                         \
-  }                                                                                             \
+    part<float>(arguments, begin, end);                                                       \
+  }                                                                                           \
   void part##_f64(const Arguments<double>& arguments, std::int64_t begin, std::int64_t end) { \
-    part<double>(arguments, begin, end);                                                        \
+    part<double>(arguments, begin, end);                                                      \
   }
-#define BSG_EXPORT_PART(part, Arguments)                                                                  \
-  HWY_EXPORT(part##_f32);                                                                                 \
-  HWY_EXPORT(part##_f64);                                                                                 \
-  inline void run_##part(const Arguments<float>& arguments, std::int64_t begin, std::int64_t end) {     \
-    HWY_DYNAMIC_DISPATCH(part##_f32)(arguments, begin, end);                                              \
-  }                                                                                                       \
-  inline void run_##part(const Arguments<double>& arguments, std::int64_t begin, std::int64_t end) {    \
-    HWY_DYNAMIC_DISPATCH(part##_f64)(arguments, begin, end);                                              \
+#define BSG_EXPORT_PART(part, Arguments)                                                             \
+  HWY_EXPORT(part##_f32);                                                                            \
+  HWY_EXPORT(part##_f64);                                                                            \
+  inline void run_##part(const Arguments<float>& arguments, std::int64_t begin, std::int64_t end) {  \
+    HWY_DYNAMIC_DISPATCH(part##_f32)(arguments, begin, end);                                         \
+  }                                                                                                  \
+  inline void run_##part(const Arguments<double>& arguments, std::int64_t begin, std::int64_t end) { \
+    HWY_DYNAMIC_DISPATCH(part##_f64)(arguments, begin, end);                                         \
   }
 #endif
 

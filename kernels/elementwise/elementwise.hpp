@@ -1,5 +1,5 @@
-// Element-wise kernels, and those that treat every plane of an activation by one number. No kernel here reads an element
-// twice or depends on another one, so input and output may be the same array.
+// Element-wise kernels, and those that treat every plane of an activation by one number. No kernel here reads an
+// element twice or depends on another one, so input and output may be the same array.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,7 @@
-#include "kernels/elementwise/elementwise.hpp"
-
 #include <algorithm>
 
 #include "kernels/common/parallel_for.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise/elementwise_cpu.cpp"
@@ -91,9 +90,8 @@ template <class T>
 void fill_part(const Operands<T>& o, std::int64_t begin, std::int64_t end) {
   for (std::int64_t plane = begin; plane < end; ++plane) {
     const T value = static_cast<T>(static_cast<double>(o.a[plane]) * o.factor);
-    each_vector<T>(o.count, [&](auto d, std::int64_t i) {
-      put(d, hn::Set(d, value), o.y + plane * o.count + i, o.accumulate);
-    });
+    each_vector<T>(o.count,
+                   [&](auto d, std::int64_t i) { put(d, hn::Set(d, value), o.y + plane * o.count + i, o.accumulate); });
   }
 }
 
@@ -103,8 +101,8 @@ void sum_part(const Operands<T>& o, std::int64_t begin, std::int64_t end) {
     double sum = 0;
     for (std::int64_t first = 0; first < o.count; first += kRun) {
       const T* x = o.a + plane * o.count + first;
-      sum += sum_vectors<T>(std::min(kRun, o.count - first),
-                            [&](auto d, std::int64_t i) { return hn::LoadU(d, x + i); });
+      sum +=
+          sum_vectors<T>(std::min(kRun, o.count - first), [&](auto d, std::int64_t i) { return hn::LoadU(d, x + i); });
     }
     o.y[plane] = static_cast<T>(sum * o.factor);
   }
@@ -188,13 +186,13 @@ void sum_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, c
                [&](std::int64_t begin, std::int64_t end) { run_sum_part(operands, begin, end); });
 }
 
-#define BSG_INSTANTIATE(T)                                                                                        \
-  template void relu<T>(const Launch&, std::int64_t, const T*, T*);                                               \
-  template void relu_backward<T>(const Launch&, std::int64_t, const T*, const T*, T*, bool);                      \
-  template void add<T>(const Launch&, std::int64_t, const T*, const T*, T*);                                      \
-  template void scale_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool);         \
-  template void dot_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool);           \
-  template void fill_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, double, T*, bool);            \
+#define BSG_INSTANTIATE(T)                                                                                \
+  template void relu<T>(const Launch&, std::int64_t, const T*, T*);                                       \
+  template void relu_backward<T>(const Launch&, std::int64_t, const T*, const T*, T*, bool);              \
+  template void add<T>(const Launch&, std::int64_t, const T*, const T*, T*);                              \
+  template void scale_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool); \
+  template void dot_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool);   \
+  template void fill_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, double, T*, bool);    \
   template void sum_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, double, T*);
 BSG_INSTANTIATE(float)
 BSG_INSTANTIATE(double)

@@ -1,5 +1,5 @@
-// Fully connected layer: y[n, o] = sum over i of x[n, i] weight[o, i] + bias[o]. Row-major, contiguous. The project's are
-// tiny (a classifier of 64 x 10, gates of C x 16): rows of dot products and scaled additions, no packing.
+// Fully connected layer: y[n, o] = sum over i of x[n, i] weight[o, i] + bias[o]. Row-major, contiguous. The project's
+// are tiny (a classifier of 64 x 10, gates of C x 16): rows of dot products and scaled additions, no packing.
 #pragma once
 
 #include <cstdint>

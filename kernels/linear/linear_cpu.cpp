@@ -1,8 +1,7 @@
-#include "kernels/linear/linear.hpp"
-
 #include <algorithm>
 
 #include "kernels/common/parallel_for.hpp"
+#include "kernels/linear/linear.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/linear/linear_cpu.cpp"
@@ -50,9 +49,8 @@ void forward_part(const LinearForward<T>& a, std::int64_t begin, std::int64_t en
     for (std::int64_t output = 0; output < a.shape.outputs; ++output) {
       const T* x = a.x + row * a.shape.inputs;
       const T* w = a.weight + output * a.shape.inputs;
-      const double sum = sum_vectors<T>(a.shape.inputs, [&](auto d, std::int64_t i) {
-        return hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, w + i));
-      });
+      const double sum = sum_vectors<T>(
+          a.shape.inputs, [&](auto d, std::int64_t i) { return hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, w + i)); });
       const double bias = a.bias != nullptr ? static_cast<double>(a.bias[output]) : 0;
       a.y[row * a.shape.outputs + output] = static_cast<T>(sum + bias);
     }
@@ -67,12 +65,14 @@ void combine_part(const RowCombination<T>& a, std::int64_t begin, std::int64_t e
       const T* factor = a.factor + row * a.row_stride;
       std::int64_t term = 0;
       for (; term + 2 <= a.terms; term += 2) {
-        even = hn::MulAdd(hn::Set(d, factor[term * a.term_stride]), hn::LoadU(d, a.source + term * a.columns + i), even);
+        even =
+            hn::MulAdd(hn::Set(d, factor[term * a.term_stride]), hn::LoadU(d, a.source + term * a.columns + i), even);
         odd = hn::MulAdd(hn::Set(d, factor[(term + 1) * a.term_stride]),
                          hn::LoadU(d, a.source + (term + 1) * a.columns + i), odd);
       }
       if (term < a.terms)
-        even = hn::MulAdd(hn::Set(d, factor[term * a.term_stride]), hn::LoadU(d, a.source + term * a.columns + i), even);
+        even =
+            hn::MulAdd(hn::Set(d, factor[term * a.term_stride]), hn::LoadU(d, a.source + term * a.columns + i), even);
       put(d, hn::Add(even, odd), a.result + row * a.columns + i, a.accumulate);
     });
 }
@@ -128,10 +128,10 @@ void linear_backward_bias(const Launch&, const LinearShape& shape, const T* dy, 
   }
 }
 
-#define BSG_INSTANTIATE(T)                                                                                     \
-  template void linear<T>(const Launch&, const LinearShape&, const T*, const T*, const T*, T*);                \
-  template void linear_backward_input<T>(const Launch&, const LinearShape&, const T*, const T*, T*, bool);     \
-  template void linear_backward_weight<T>(const Launch&, const LinearShape&, const T*, const T*, T*, bool);    \
+#define BSG_INSTANTIATE(T)                                                                                  \
+  template void linear<T>(const Launch&, const LinearShape&, const T*, const T*, const T*, T*);             \
+  template void linear_backward_input<T>(const Launch&, const LinearShape&, const T*, const T*, T*, bool);  \
+  template void linear_backward_weight<T>(const Launch&, const LinearShape&, const T*, const T*, T*, bool); \
   template void linear_backward_bias<T>(const Launch&, const LinearShape&, const T*, T*, bool);
 BSG_INSTANTIATE(float)
 BSG_INSTANTIATE(double)
