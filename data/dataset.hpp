@@ -1,0 +1,56 @@
+// Image classification data: how many images there are, and image i with its label.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace bsg::data {
+
+// 8-bit RGB, rows from the top, [height][width][3].
+struct Image {
+  int height = 0, width = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+struct Example {
+  Image image;
+  std::int64_t label = 0;
+  // How hard the image was made, in [0, 1]; NaN where nobody knows (every set but the synthetic one).
+  float difficulty = std::numeric_limits<float>::quiet_NaN();
+};
+
+// Thread-safe: get may be called from several threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const = 0;
+  // 0 <= index < size(). Throws DataError, naming the file, when it cannot be read or decoded.
+  virtual Example get(std::int64_t index) const = 0;
+  // Where example `index` came from: a file's path, or a description ("data_batch_1.bin, record 17"). For messages.
+  virtual std::string source(std::int64_t index) const = 0;
+  // Names by label.
+  virtual const std::vector<std::string>& classes() const = 0;
+};
+
+enum class Split { train, test };
+
+struct OpenOptions {
+  // Of the built-in generator; other sets ignore them.
+  std::int64_t synthetic_train = 10000, synthetic_test = 2000;
+  std::uint64_t synthetic_seed = 1;
+  std::int64_t limit = 0;  // only the first so many examples of the training split; 0: all
+};
+
+// One split of the data at `path`, whose layout is recognised:
+//   "synthetic"          the built-in generator (data/synthetic.hpp)
+//   CIFAR-10's binaries  data_batch_1.bin .. data_batch_5.bin, test_batch.bin (also in a folder cifar-10-batches-bin)
+//   image folders        train/CLASS/*.jpg|jpeg|png with test/ or val/; classes in the order of their names
+// Images are decoded once where the set is small (all of it within 1 GiB), on demand otherwise. Throws DataError,
+// naming the path and what was found, for anything else, a truncated or oversized file, a label out of range, an empty
+// folder, a class that only one split has.
+std::shared_ptr<const Dataset> open_dataset(const std::string& path, Split split, const OpenOptions& options = {});
+
+}  // namespace bsg::data

@@ -1,0 +1,69 @@
+// Batches of normalised images, prepared ahead on threads of their own. What a batch holds depends on the seed, the
+// epoch and its number alone: not on the number of threads, and not on what was loaded before.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "data/dataset.hpp"
+#include "engine/core/tensor.hpp"
+
+namespace bsg::data {
+
+struct TransformOptions {
+  // Image size that the network takes. Images of another size are resized (bilinear, antialiased), shorter side first,
+  // and cropped in the middle.
+  int height = 32, width = 32;
+  std::array<double, 3> mean = {0.4914, 0.4822, 0.4465};  // of red, green and blue in 0..1
+  std::array<double, 3> std = {0.2023, 0.1994, 0.2010};
+  // Training only: a random crop out of the image with so many black pixels around it, and a mirror image half of the
+  // time.
+  int crop_padding = 0;
+  bool flip = false;
+};
+
+struct LoaderOptions {
+  std::int64_t batch = 128;
+  bool shuffle = false;
+  bool drop_last = false;  // leave out the last batch when it is smaller
+  std::uint64_t seed = 0;  // of order, crops and mirroring
+  int workers = 1;         // threads that prepare batches
+  int prefetch = 4;        // batches that are ready ahead
+};
+
+struct Batch {
+  Tensor images;                      // f32 [N, 3, H, W], (value / 255 - mean) / std
+  Tensor labels;                      // i64 [N]
+  std::vector<std::int64_t> indices;  // into the data set
+  std::vector<float> difficulty;      // Example::difficulty
+};
+
+class Loader {
+ public:
+  // Throws ConfigError for options that make no sense (no batch, no worker, a batch larger than the set with
+  // drop_last).
+  Loader(Context& context, std::shared_ptr<const Dataset> dataset, const TransformOptions& transform,
+         const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  // Batches of an epoch.
+  std::int64_t batches() const;
+  // Examples of an epoch: fewer than the set has with drop_last.
+  std::int64_t examples() const;
+
+  // Prepares to deliver the batches first_batch, first_batch + 1, ... of the epoch. Batches of an earlier call that
+  // were not taken are dropped.
+  void start(std::int64_t epoch, std::int64_t first_batch = 0);
+  // The next batch, or false after the last. An error that a worker met (DataError) is thrown here, at its batch.
+  bool next(Batch& batch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bsg::data
