@@ -41,8 +41,18 @@ struct OpenOptions {
   // Of the built-in generator; other sets ignore them.
   std::int64_t synthetic_train = 10000, synthetic_test = 2000;
   std::uint64_t synthetic_seed = 1;
-  std::int64_t limit = 0;  // only the first so many examples of the training split; 0: all
+  // Only so many examples of the training split: the first, or, of image folders, the first of each class in turn. 0:
+  // all.
+  std::int64_t limit = 0;
 };
+
+enum class Layout { synthetic, cifar10, image_folders };
+struct Location {
+  Layout layout;
+  std::string folder;  // that holds the files or the splits
+};
+// What open_dataset would open; throws what it throws for an unknown layout.
+Location locate_dataset(const std::string& path);
 
 // One split of the data at `path`, whose layout is recognised:
 //   "synthetic"          the built-in generator (data/synthetic.hpp)

@@ -1,0 +1,164 @@
+#include "data/image_folders.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/ranges.h>
+
+#include "data/decode.hpp"
+#include "data/memory_dataset.hpp"
+#include "data/parallel.hpp"
+#include "engine/core/error.hpp"
+
+namespace bsg::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Sets that decode to no more are held in memory.
+constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 30;
+
+struct File {
+  std::string path;
+  std::int64_t label = 0;
+};
+
+// Names in a folder that `wanted` takes, sorted by their bytes; names that begin with a dot are hidden.
+template <class Predicate>
+std::vector<std::string> names_in(const std::string& folder, const Predicate& wanted) {
+  std::vector<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (!name.starts_with('.') && wanted(*entry)) names.push_back(std::move(name));
+  }
+  if (error) throw_error<IoError>("cannot read the folder {}: {}", folder, error.message());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_folder(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  return entry.is_directory(ignored);
+}
+
+bool is_image_file(const fs::directory_entry& entry) {
+  std::string suffix = entry.path().extension().string();
+  for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return (suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png") && !is_folder(entry);
+}
+
+std::vector<std::string> class_names(const std::string& folder) {
+  auto names = names_in(folder, is_folder);
+  if (names.empty()) throw_error<DataError>("{}: holds no folder per class", folder);
+  return names;
+}
+
+void require_same_classes(const std::string& here, const std::vector<std::string>& ours, const std::string& there,
+                          const std::vector<std::string>& theirs) {
+  std::vector<std::string> missing;
+  std::set_difference(ours.begin(), ours.end(), theirs.begin(), theirs.end(), std::back_inserter(missing));
+  if (missing.empty()) return;
+  throw_error<DataError>("{}: has the {} {}, which {} has not", here, missing.size() == 1 ? "class" : "classes",
+                         fmt::join(missing, ", "), there);
+}
+
+std::vector<File> list_files(const std::string& folder, const std::vector<std::string>& classes) {
+  std::vector<File> files;
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    const std::string class_folder = folder + "/" + classes[label];
+    const auto names = names_in(class_folder, is_image_file);
+    if (names.empty()) throw_error<DataError>("{}: holds no .jpg, .jpeg or .png file", class_folder);
+    for (const std::string& name : names)
+      files.push_back({class_folder + "/" + name, static_cast<std::int64_t>(label)});
+  }
+  return files;
+}
+
+// The first of every class, then the second of every class, and so on, until there are `limit`; in the old order.
+void keep_first_of_each(std::vector<File>& files, std::int64_t limit, std::size_t classes) {
+  if (limit <= 0 || limit >= static_cast<std::int64_t>(files.size())) return;
+  std::vector<std::int64_t> seen(classes, 0);
+  std::vector<std::pair<std::int64_t, std::size_t>> order;  // rank in the class, place in files
+  for (std::size_t i = 0; i < files.size(); ++i)
+    order.emplace_back(seen[static_cast<std::size_t>(files[i].label)]++, i);
+  std::sort(order.begin(), order.end());
+  order.resize(static_cast<std::size_t>(limit));
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<File> kept;
+  for (const auto& [rank, place] : order) kept.push_back(std::move(files[place]));
+  files = std::move(kept);
+}
+
+class FileDataset : public Dataset {
+ public:
+  FileDataset(std::vector<File> files, std::vector<std::string> classes)
+      : files_(std::move(files)), classes_(std::move(classes)) {}
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(files_.size()); }
+  Example get(std::int64_t index) const override {
+    const File& file = files_[static_cast<std::size_t>(index)];
+    return {.image = read_image(file.path), .label = file.label};
+  }
+  std::string source(std::int64_t index) const override { return files_[static_cast<std::size_t>(index)].path; }
+  const std::vector<std::string>& classes() const override { return classes_; }
+
+  // What the files take; they decode to more.
+  std::uint64_t file_bytes() const {
+    std::uint64_t bytes = 0;
+    for (const File& file : files_) {
+      std::error_code error;
+      const auto size = fs::file_size(file.path, error);
+      if (!error) bytes += size;  // an unreadable one is reported when it is read
+    }
+    return bytes;
+  }
+
+ private:
+  std::vector<File> files_;
+  std::vector<std::string> classes_;
+};
+
+// Null when the set turns out to need more memory than kMaxMemory.
+std::shared_ptr<const Dataset> load(const std::shared_ptr<const FileDataset>& files) {
+  std::vector<Example> examples(static_cast<std::size_t>(files->size()));
+  std::atomic<std::uint64_t> bytes = 0;
+  for_each_index(files->size(), [&](std::int64_t i) {
+    if (bytes > kMaxMemory) return;
+    Example example = files->get(i);
+    bytes += example.image.pixels.size();
+    examples[static_cast<std::size_t>(i)] = std::move(example);
+  });
+  if (bytes > kMaxMemory) return nullptr;
+  return std::make_shared<MemoryDataset>(std::move(examples), files->classes(),
+                                         [files](std::int64_t i) { return files->source(i); });
+}
+
+}  // namespace
+
+std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit) {
+  const std::string train = path + "/train";
+  std::error_code ignored;
+  const std::string test = fs::is_directory(path + "/test", ignored) ? path + "/test" : path + "/val";
+  if (!fs::is_directory(train, ignored)) throw_error<DataError>("{}: has no folder train", path);
+  if (!fs::is_directory(test, ignored)) throw_error<DataError>("{}: has no folder test or val", path);
+  auto classes = class_names(train);
+  const auto test_classes = class_names(test);
+  require_same_classes(train, classes, test, test_classes);
+  require_same_classes(test, test_classes, train, classes);
+
+  auto files = list_files(split == Split::train ? train : test, classes);
+  if (split == Split::train) keep_first_of_each(files, limit, classes.size());
+  const auto dataset = std::make_shared<FileDataset>(std::move(files), std::move(classes));
+  if (dataset->file_bytes() > kMaxMemory) return dataset;
+  if (auto loaded = load(dataset)) return loaded;
+  return dataset;
+}
+
+}  // namespace bsg::data
