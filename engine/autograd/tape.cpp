@@ -70,7 +70,8 @@ void Tape::backward(const Var& loss) {
 void Tape::backward(const Var& output, Tensor gradient) {
   if (output.tape != this) throw_error<ShapeError>("backward: the output was not recorded on this tape");
   if (gradient.shape() != output.shape() || gradient.dtype() != output.dtype())
-    throw_error<ShapeError>("backward: gradient {} for an output {}", gradient.shape().str(), output.shape().str());
+    throw_error<ShapeError>("backward: gradient {} {} for an output {} {}", to_string(gradient.dtype()),
+                            gradient.shape().str(), to_string(output.dtype()), output.shape().str());
   gradients_[static_cast<std::size_t>(output.slot)] = std::move(gradient);
   while (!records_.empty()) {
     const Record record = std::move(records_.back());
@@ -111,7 +112,7 @@ bool any_tracked(std::initializer_list<const Var*> inputs) {
   return false;
 }
 
-Var record(std::string_view op, Tensor output, std::initializer_list<const Var*> inputs, Tape::Backward backward) {
+Var record(std::string_view op, Tensor output, std::span<const Var* const> inputs, Tape::Backward backward) {
   Tape* tape = nullptr;
   std::vector<int> slots;
   slots.reserve(inputs.size());

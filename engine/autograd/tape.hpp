@@ -6,8 +6,10 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/core/tensor.hpp"
@@ -141,7 +143,11 @@ void accumulate(Context& context, Tensor& target, const Tensor& source);
 
 // What an op ends with: a constant when no input is tracked, else a record on their tape. `op` must outlive the tape (a
 // literal). Throws Error when inputs are on different tapes. An input may be an undefined Var (an absent bias).
-Var record(std::string_view op, Tensor output, std::initializer_list<const Var*> inputs, Tape::Backward backward);
+Var record(std::string_view op, Tensor output, std::span<const Var* const> inputs, Tape::Backward backward);
+inline Var record(std::string_view op, Tensor output, std::initializer_list<const Var*> inputs,
+                  Tape::Backward backward) {
+  return record(op, std::move(output), std::span(inputs.begin(), inputs.size()), std::move(backward));
+}
 
 // Whether any of the inputs is tracked: an op that would save or compute more for backward asks first.
 bool any_tracked(std::initializer_list<const Var*> inputs);

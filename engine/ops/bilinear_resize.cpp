@@ -1,0 +1,27 @@
+#include "engine/ops/bilinear_resize.hpp"
+
+#include "engine/ops/float_dispatch.hpp"
+#include "kernels/resize/resize.hpp"
+
+namespace bsg::ops {
+
+Var bilinear_resize(Context& context, const Var& x, const ResizeOptions& options) {
+  static constexpr std::string_view kOp = "bilinear_resize";
+  if (x.shape().rank() != 4 || x.shape()[2] < 1 || x.shape()[3] < 1 || options.height < 1 || options.width < 1)
+    throw_error<ShapeError>("{}: x {} to height {}, width {}; expected [N, C, H, W], all extents of the planes >= 1",
+                            kOp, x.shape().str(), options.height, options.width);
+  return with_float_type(kOp, x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const kernels::ResizeShape shape{
+        x.shape()[0] * x.shape()[1], x.shape()[2], x.shape()[3], options.height, options.width, options.align_corners};
+    Tensor y = Tensor::empty(context, {x.shape()[0], x.shape()[1], options.height, options.width}, x.dtype());
+    kernels::cpu::bilinear_resize<T>(context.launch(), shape, x.value.data<T>(), y.data<T>());
+    return record(kOp, y, {&x}, [in = x.shape(), shape](BackwardPass& pass) {
+      auto [dx, accumulate] = pass.target(0, in, pass.output().dtype());
+      kernels::cpu::bilinear_resize_backward<T>(pass.context().launch(), shape, pass.output().data<T>(),
+                                                dx.template data<T>(), accumulate);
+    });
+  });
+}
+
+}  // namespace bsg::ops

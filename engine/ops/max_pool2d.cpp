@@ -1,0 +1,23 @@
+#include "engine/ops/max_pool2d.hpp"
+
+#include "engine/ops/float_dispatch.hpp"
+
+namespace bsg::ops {
+
+Var max_pool2d(Context& context, const Var& x, const Pool2dOptions& options) {
+  static constexpr std::string_view kOp = "max_pool2d";
+  const kernels::Pool2dShape shape = checked_pool2d_shape(kOp, x, options);
+  return with_float_type(kOp, x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    Tensor y = Tensor::empty(context, {x.shape()[0], x.shape()[1], shape.out_height(), shape.out_width()}, x.dtype());
+    kernels::cpu::max_pool2d<T>(context.launch(), shape, x.value.data<T>(), y.data<T>());
+    return record(kOp, y, {&x}, [saved = Saved(x.value), shape](BackwardPass& pass) {
+      const Tensor& in = saved.get(kOp);
+      auto [dx, accumulate] = pass.target(0, in.shape(), in.dtype());
+      kernels::cpu::max_pool2d_backward<T>(pass.context().launch(), shape, in.data<T>(), pass.output().data<T>(),
+                                           dx.template data<T>(), accumulate);
+    });
+  });
+}
+
+}  // namespace bsg::ops
