@@ -385,4 +385,15 @@ std::string to_toml(const Recipe& recipe) {
   return text;
 }
 
+std::vector<std::string> differing_keys(const Recipe& a, const Recipe& b) {
+  Recipe copy_a = a, copy_b = b;
+  const std::vector<Field> fields_a = fields_of(copy_a), fields_b = fields_of(copy_b);
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < fields_a.size(); ++i) {
+    const auto equal = [&](auto* value) { return *value == *std::get<decltype(value)>(fields_b[i].value); };
+    if (!std::visit(equal, fields_a[i].value)) keys.push_back(fields_a[i].path());
+  }
+  return keys;
+}
+
 }  // namespace bsg::train

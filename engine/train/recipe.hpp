@@ -102,4 +102,7 @@ Recipe read_recipe(const std::string& path, std::span<const std::string> overrid
 // Every field, defaults included, as TOML with a comment each; parse_recipe gives an equal recipe back, bit by bit.
 std::string to_toml(const Recipe& recipe);
 
+// The keys, "section.key", in which two recipes differ.
+std::vector<std::string> differing_keys(const Recipe& a, const Recipe& b);
+
 }  // namespace bsg::train

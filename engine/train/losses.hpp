@@ -1,0 +1,56 @@
+// The loss that a recipe asks for: task + gamma * batch-shaping + rho * L0 (paper, section 3), each weight at its place in
+// its schedule.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "engine/nn/network.hpp"
+#include "engine/ops/batch_shaping_loss.hpp"
+#include "engine/ops/softmax_cross_entropy.hpp"
+#include "engine/optim/schedule.hpp"
+#include "engine/train/recipe.hpp"
+
+namespace bsg::train {
+
+// Learning rate and loss weights at one moment of a run.
+struct ScheduledValues {
+  double learning_rate = 0;
+  double gamma = 0;  // of the batch-shaping loss
+  double rho = 0;    // of the L0 loss
+};
+
+// A recipe's schedules as functions of the progress in epochs.
+class Schedules {
+ public:
+  explicit Schedules(const Recipe& recipe);
+  ScheduledValues at(double epoch) const;
+
+ private:
+  optim::LearningRateSchedule learning_rate_;
+  Recipe::BatchShaping shaping_;
+  Recipe::L0 l0_;
+};
+
+// The terms without their weights. Batch-shaping is the sum over the gated layers, L0 the mean probability over all gates
+// of the network; each is absent when the network has no gates or its weight is 0.
+struct LossTerms {
+  double task = 0;
+  std::optional<double> batch_shaping;
+  std::optional<double> l0;
+};
+
+class TrainingLoss {
+ public:
+  explicit TrainingLoss(const Recipe& recipe);
+
+  // The weighted total, one element; the terms are written to `terms`.
+  Var operator()(Context& context, const Var& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces,
+                 const ScheduledValues& weights, LossTerms& terms) const;
+
+ private:
+  ops::CrossEntropyOptions cross_entropy_;
+  ops::BatchShapingOptions shaping_;
+};
+
+}  // namespace bsg::train

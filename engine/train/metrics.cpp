@@ -1,0 +1,125 @@
+#include "engine/train/metrics.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/core/error.hpp"
+
+namespace bsg::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no NaN and no infinity.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+Json number(const std::optional<double>& value) { return value ? number(*value) : Json(); }
+
+}  // namespace
+
+std::string MetricsRow::to_json() const {
+  Json row;
+  row["epoch"] = epoch;
+  row["split"] = split;
+  row["loss"] = number(loss);
+  row["loss_task"] = number(loss_task);
+  row["loss_batch_shaping"] = number(loss_batch_shaping);
+  row["loss_l0"] = number(loss_l0);
+  row["top1"] = number(top1);
+  row["density"] = number(density);
+  row["density_per_layer"] = density_per_layer;
+  row["macs_mean"] = number(macs_mean);
+  row["macs_dense"] = macs_dense;
+  row["images_per_second"] = number(images_per_second);
+  row["lr"] = number(lr);
+  row["gamma"] = number(gamma);
+  row["rho"] = number(rho);
+  return row.dump();
+}
+
+void MetricSums::add(const Tensor& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces, double loss,
+                     const LossTerms& terms) {
+  const std::int64_t images = logits.shape()[0], classes = logits.shape()[1];
+  const auto weight = static_cast<double>(images);
+  for (std::int64_t i = 0; i < images; ++i) {
+    const float* scores = logits.data<float>() + i * classes;
+    correct_ += std::max_element(scores, scores + classes) - scores == labels.data<std::int64_t>()[i] ? 1 : 0;
+  }
+  images_ += images;
+  loss_ += weight * loss;
+  task_ += weight * terms.task;
+  if (terms.batch_shaping) {
+    shaping_ += weight * *terms.batch_shaping;
+    shaping_images_ += images;
+  }
+  if (terms.l0) {
+    l0_ += weight * *terms.l0;
+    l0_images_ += images;
+  }
+  if (traces.size() != open_.size())
+    throw_error<ShapeError>("metrics: {} gate traces, the network has {} gated layers", traces.size(), open_.size());
+  for (std::size_t layer = 0; layer < traces.size(); ++layer) {
+    const auto gates = traces[layer].gate.value.span<float>();
+    open_[layer] += std::count(gates.begin(), gates.end(), 1.0F);
+  }
+}
+
+MetricsRow MetricSums::row() const {
+  MetricsRow row;
+  row.macs_dense = macs_->dense;
+  if (images_ == 0) return row;
+  const auto images = static_cast<double>(images_);
+  row.loss = loss_ / images;
+  row.loss_task = task_ / images;
+  if (shaping_images_ > 0) row.loss_batch_shaping = shaping_ / static_cast<double>(shaping_images_);
+  if (l0_images_ > 0) row.loss_l0 = l0_ / static_cast<double>(l0_images_);
+  row.top1 = 100 * static_cast<double>(correct_) / images;
+  row.macs_mean = static_cast<double>(macs_->fixed);
+  std::int64_t on = 0;
+  for (std::size_t layer = 0; layer < open_.size(); ++layer) {
+    on += open_[layer];
+    row.density_per_layer.push_back(static_cast<double>(open_[layer]) / (images * macs_->layers[layer].gates));
+    row.macs_mean +=
+        static_cast<double>(open_[layer]) / images * static_cast<double>(macs_->layers[layer].macs_per_gate);
+  }
+  if (macs_->gates() > 0) row.density = static_cast<double>(on) / (images * static_cast<double>(macs_->gates()));
+  return row;
+}
+
+std::string MetricSums::to_json() const {
+  return Json{{"images", images_},
+              {"correct", correct_},
+              {"loss", loss_},
+              {"task", task_},
+              {"batch_shaping", shaping_},
+              {"batch_shaping_images", shaping_images_},
+              {"l0", l0_},
+              {"l0_images", l0_images_},
+              {"open", open_}}
+      .dump();
+}
+
+void MetricSums::restore(const std::string& json, const std::string& name_for_errors) {
+  try {
+    const Json stored = Json::parse(json);
+    stored.at("images").get_to(images_);
+    stored.at("correct").get_to(correct_);
+    stored.at("loss").get_to(loss_);
+    stored.at("task").get_to(task_);
+    stored.at("batch_shaping").get_to(shaping_);
+    stored.at("batch_shaping_images").get_to(shaping_images_);
+    stored.at("l0").get_to(l0_);
+    stored.at("l0_images").get_to(l0_images_);
+    std::vector<std::int64_t> open;
+    stored.at("open").get_to(open);
+    if (open.size() != open_.size())
+      throw_error<DataError>("{}: sums of {} gated layers, the network has {}", name_for_errors, open.size(),
+                             open_.size());
+    open_ = std::move(open);
+  } catch (const Json::exception&) {
+    throw_error<DataError>("{}: the sums of the epoch are damaged", name_for_errors);
+  }
+}
+
+}  // namespace bsg::train

@@ -1,0 +1,59 @@
+// What an epoch is judged by: sums that batches add to, and the row of metrics.jsonl that comes of them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/nn/network.hpp"
+#include "engine/train/losses.hpp"
+
+namespace bsg::train {
+
+// One line of metrics.jsonl: the means over the images of a split in one epoch.
+struct MetricsRow {
+  std::int64_t epoch = 0;  // from 1: after so many epochs
+  std::string split;       // "train", with augmentation and gate noise, while the weights move; or "test"
+  double loss = 0;         // with the weights of the terms in force
+  double loss_task = 0;
+  std::optional<double> loss_batch_shaping, loss_l0;  // without their weights; null while they are not part of the loss
+  double top1 = 0;                                    // percent
+  double density = 1;                                 // share of gates that are on; 1 without gates
+  std::vector<double> density_per_layer;
+  double macs_mean = 0;  // needed per image
+  std::int64_t macs_dense = 0;
+  double images_per_second = 0;
+  double lr = 0, gamma = 0, rho = 0;  // at the epoch's last step
+
+  // A JSON object on one line, without the line break.
+  std::string to_json() const;
+};
+
+// Sums over batches. Additions happen in the order of the batches, so that a sum that was stored in the middle of an epoch
+// and taken up again ends in the same bits.
+class MetricSums {
+ public:
+  // macs outlives the sums.
+  explicit MetricSums(const nn::MacModel& macs) : macs_(&macs), open_(macs.layers.size(), 0) {}
+
+  // logits [N, classes], labels [N].
+  void add(const Tensor& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces, double loss,
+           const LossTerms& terms);
+  std::int64_t images() const { return images_; }
+  // epoch, split, the speed and the scheduled values are the caller's to fill in.
+  MetricsRow row() const;
+
+  // For checkpoints; restore throws DataError when the text is not what to_json gave for a network with as many layers.
+  std::string to_json() const;
+  void restore(const std::string& json, const std::string& name_for_errors);
+
+ private:
+  const nn::MacModel* macs_;
+  std::int64_t images_ = 0, correct_ = 0;
+  double loss_ = 0, task_ = 0, shaping_ = 0, l0_ = 0;
+  std::int64_t shaping_images_ = 0, l0_images_ = 0;
+  std::vector<std::int64_t> open_;  // gates that were on, by layer
+};
+
+}  // namespace bsg::train

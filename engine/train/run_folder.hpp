@@ -1,0 +1,21 @@
+// The folder that a training run writes: what lies in it, and when a new run may take it.
+#pragma once
+
+#include <string>
+
+namespace bsg::train {
+
+struct RunFolder {
+  std::string path;
+
+  std::string recipe() const { return path + "/recipe.toml"; }    // resolved: every key, overrides applied
+  std::string metrics() const { return path + "/metrics.jsonl"; }  // a MetricsRow a line
+  std::string last_checkpoint() const { return path + "/checkpoint-last.safetensors"; }
+  std::string best_checkpoint() const { return path + "/checkpoint-best.safetensors"; }
+
+  bool has_checkpoint() const;
+  // Makes the folder for a new run. Throws ConfigError when a run lies in it already, IoError when it cannot be made.
+  void create() const;
+};
+
+}  // namespace bsg::train

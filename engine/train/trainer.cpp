@@ -1,0 +1,202 @@
+#include "engine/train/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/error.hpp"
+#include "engine/ops/softmax_cross_entropy.hpp"
+#include "engine/train/metrics_log.hpp"
+
+namespace bsg::train {
+namespace {
+
+const std::string kMomentumPrefix = std::string(kOptimizerPrefix) + "momentum.";
+
+// What decides how long a run takes, not what a step of it computes.
+bool may_differ(const std::string& key) {
+  return key == "train.epochs" || key == "train.max_seconds" || key == "train.eval_every" ||
+         key == "train.eval_batch" || key == "train.checkpoint_every" || key == "data.workers";
+}
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+
+std::vector<optim::ParameterGroup> groups_of(nn::Network& network, const Recipe::Optimizer& optimizer) {
+  return optim::split_gating(network.parameters(), optimizer.weight_decay, optimizer.gate_weight_decay,
+                             optimizer.gate_lr_scale);
+}
+
+}  // namespace
+
+Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, std::uint64_t seed, TrainingData data,
+                 RunFolder folder)
+    : context_(context),
+      network_(network),
+      recipe_(recipe),
+      seed_(seed),
+      data_(std::move(data)),
+      folder_(std::move(folder)),
+      schedules_(recipe),
+      loss_(recipe),
+      optimizer_(context, groups_of(network, recipe.optimizer),
+                 {.momentum = recipe.optimizer.momentum, .nesterov = recipe.optimizer.nesterov}),
+      sums_(network.macs()) {
+  if (data_.train.batches() < 1)
+    throw_error<ConfigError>("train.batch = {}: an epoch of {} images has no step", recipe.train.batch,
+                             data_.train.examples());
+}
+
+void Trainer::save(const std::string& path) {
+  Checkpoint checkpoint;
+  for (const auto& [name, tensor] : network_.state()) checkpoint.tensors.emplace_back(name, *tensor);
+  for (const auto& [name, velocity] : optimizer_.state())
+    checkpoint.tensors.emplace_back(kMomentumPrefix + name, *velocity);
+  checkpoint.set("recipe", to_toml(recipe_));
+  checkpoint.set("classes", nlohmann::json(data_.classes).dump());
+  checkpoint.set_integer("image_height", data_.height);
+  checkpoint.set_integer("image_width", data_.width);
+  checkpoint.set_integer("train_examples", data_.train.examples());
+  checkpoint.set("seed", fmt::format("{}", seed_));
+  checkpoint.set_integer("random_position", static_cast<std::int64_t>(context_.random().position()));
+  checkpoint.set_integer("epoch", epoch_);
+  checkpoint.set_integer("step", step_);
+  checkpoint.set_number("best_top1", best_top1_);
+  checkpoint.set("sums", sums_.to_json());
+  save_checkpoint(path, checkpoint);
+}
+
+void Trainer::resume() {
+  const Checkpoint checkpoint = load_checkpoint(context_, folder_.last_checkpoint());
+  const Recipe made_by = parse_recipe(checkpoint.text("recipe"), checkpoint.source + ": recipe");
+  for (const std::string& key : differing_keys(made_by, recipe_))
+    if (!may_differ(key))
+      throw_error<ConfigError>("{}: was made with another {}; a resumed run keeps its recipe", checkpoint.source, key);
+  if (checkpoint.text("seed") != fmt::format("{}", seed_))
+    throw_error<ConfigError>("{}: was made with seed {}, not {}", checkpoint.source, checkpoint.text("seed"), seed_);
+  if (checkpoint.integer("train_examples") != data_.train.examples() ||
+      checkpoint.text("classes") != nlohmann::json(data_.classes).dump())
+    throw_error<ConfigError>("{}: was trained on other data: {} training images of the classes {}, now {} of {}",
+                             checkpoint.source, checkpoint.integer("train_examples"), checkpoint.text("classes"),
+                             data_.train.examples(), nlohmann::json(data_.classes).dump());
+  const std::int64_t epoch = checkpoint.integer("epoch"), step = checkpoint.integer("step");
+  const std::int64_t position = checkpoint.integer("random_position");
+  if (epoch < 0 || step < 0 || step >= data_.train.batches() || position < 0)
+    throw_error<DataError>("{}: epoch {}, step {}, random position {}: no state of this run", checkpoint.source, epoch,
+                           step, position);
+  MetricSums sums(network_.macs());
+  sums.restore(checkpoint.text("sums"), checkpoint.source);
+  load_named_tensors(context_, optimizer_.state(), checkpoint.tensors_under(kMomentumPrefix),
+                     checkpoint.source + ": momentum");
+  load_named_tensors(context_, network_.state(), checkpoint.network_tensors(), checkpoint.source);
+  best_top1_ = checkpoint.number("best_top1");
+  context_.random().set_position(static_cast<std::uint64_t>(position));
+  epoch_ = epoch;
+  step_ = step;
+  sums_ = sums;
+}
+
+double Trainer::train_step(const LabelledImages& batch, const ScheduledValues& values, std::int64_t steps) {
+  Tape tape(context_);
+  const nn::Pass pass{.context = context_, .tape = &tape, .training = true};
+  std::vector<nn::GateTrace> traces;
+  const Var logits = network_.forward(pass, Var(batch.images), traces);
+  LossTerms terms;
+  const Var total = loss_(context_, logits, batch.labels, traces, values, terms);
+  const auto loss = static_cast<double>(total.value.data<float>()[0]);
+  if (!std::isfinite(loss))
+    throw_error<NumericError>(
+        "{}: the loss became {} in epoch {}, step {} of {} (learning rate {:g}); the checkpoint before it stays",
+        folder_.path, loss, epoch_ + 1, step_ + 1, steps, values.learning_rate);
+  sums_.add(logits.value, batch.labels, traces, loss, terms);
+  traces.clear();
+  optimizer_.zero_grad();
+  tape.backward(total);
+  optimizer_.step(values.learning_rate);
+  return loss;
+}
+
+MetricsRow Trainer::evaluate() {
+  const Stopwatch watch;
+  MetricSums sums(network_.macs());
+  const nn::Pass pass{.context = context_};
+  LabelledImages batch;
+  for (data_.test.start(0, 0); data_.test.next(batch);) {
+    std::vector<nn::GateTrace> traces;
+    const Var logits = network_.forward(pass, Var(batch.images), traces);
+    const Var loss = ops::softmax_cross_entropy(context_, logits, batch.labels);
+    const auto value = static_cast<double>(loss.value.data<float>()[0]);
+    sums.add(logits.value, batch.labels, traces, value, {.task = value});
+  }
+  MetricsRow row = sums.row();
+  row.split = "test";
+  row.images_per_second = static_cast<double>(sums.images()) / watch.seconds();
+  if (!std::isfinite(row.loss))
+    throw_error<NumericError>("{}: the loss on the test split became {} after epoch {}; the checkpoint before it stays",
+                              folder_.path, row.loss, epoch_ + 1);
+  return row;
+}
+
+TrainingOutcome Trainer::run(TrainingObserver& observer, const std::function<bool()>& stop_requested) {
+  const Stopwatch run_watch;
+  MetricsLog log(folder_.metrics(), epoch_);
+  const std::int64_t steps = data_.train.batches();
+  const auto out_of_time = [&] {
+    return recipe_.train.max_seconds > 0 && run_watch.seconds() >= recipe_.train.max_seconds;
+  };
+  while (epoch_ < recipe_.train.epochs) {
+    const Stopwatch watch;
+    const std::int64_t images_before = sums_.images();
+    ScheduledValues values;
+    LabelledImages batch;
+    data_.train.start(epoch_, step_);
+    while (step_ < steps && data_.train.next(batch)) {
+      values = schedules_.at(static_cast<double>(epoch_) + static_cast<double>(step_) / static_cast<double>(steps));
+      const double loss = train_step(batch, values, steps);
+      ++step_;
+      observer.step(epoch_ + 1, step_, steps, loss);
+      // The end of an epoch is worth its evaluation; in the middle the state is written as it is.
+      const bool interrupted = stop_requested();
+      if (step_ < steps && (interrupted || out_of_time())) {
+        save(folder_.last_checkpoint());
+        return interrupted ? TrainingOutcome::interrupted : TrainingOutcome::out_of_time;
+      }
+    }
+    const bool last = epoch_ + 1 == recipe_.train.epochs;
+    std::vector<MetricsRow> rows = {sums_.row()};
+    rows[0].split = "train";
+    rows[0].images_per_second = static_cast<double>(sums_.images() - images_before) / watch.seconds();
+    bool best = false;
+    if (last || (epoch_ + 1) % recipe_.train.eval_every == 0) {
+      rows.push_back(evaluate());
+      best = rows.back().top1 > best_top1_;
+      if (best) best_top1_ = rows.back().top1;
+    }
+    ++epoch_;
+    step_ = 0;
+    sums_ = MetricSums(network_.macs());
+    for (MetricsRow& row : rows) {
+      row.epoch = epoch_;
+      row.lr = values.learning_rate;
+      row.gamma = values.gamma;
+      row.rho = values.rho;
+      log.append(row);
+      observer.row(row);
+    }
+    const bool stop = !last && (stop_requested() || out_of_time());
+    if (best) save(folder_.best_checkpoint());
+    if (last || stop || epoch_ % recipe_.train.checkpoint_every == 0) save(folder_.last_checkpoint());
+    if (stop) return stop_requested() ? TrainingOutcome::interrupted : TrainingOutcome::out_of_time;
+  }
+  return TrainingOutcome::finished;
+}
+
+}  // namespace bsg::train
