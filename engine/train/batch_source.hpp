@@ -13,8 +13,8 @@ struct LabelledImages {
   Tensor labels;  // i64 [N]
 };
 
-// Batches of one split. What batch `b` of epoch `e` holds depends on nothing but the source's own seed, e and b, so that a
-// run that is stopped and resumed sees the same images as one that is not.
+// Batches of one split. What batch `b` of epoch `e` holds depends on nothing but the source's own seed, e and b, so
+// that a run that is stopped and resumed sees the same images as one that is not.
 class BatchSource {
  public:
   virtual ~BatchSource() = default;

@@ -1,5 +1,5 @@
-// The loss that a recipe asks for: task + gamma * batch-shaping + rho * L0 (paper, section 3), each weight at its place in
-// its schedule.
+// The loss that a recipe asks for: task + gamma * batch-shaping + rho * L0 (paper, section 3), each weight at its place
+// in its schedule.
 #pragma once
 
 #include <optional>
@@ -32,8 +32,8 @@ class Schedules {
   Recipe::L0 l0_;
 };
 
-// The terms without their weights. Batch-shaping is the sum over the gated layers, L0 the mean probability over all gates
-// of the network; each is absent when the network has no gates or its weight is 0.
+// The terms without their weights. Batch-shaping is the sum over the gated layers, L0 the mean probability over all
+// gates of the network; each is absent when the network has no gates or its weight is 0.
 struct LossTerms {
   double task = 0;
   std::optional<double> batch_shaping;

@@ -88,15 +88,9 @@ MetricsRow MetricSums::row() const {
 }
 
 std::string MetricSums::to_json() const {
-  return Json{{"images", images_},
-              {"correct", correct_},
-              {"loss", loss_},
-              {"task", task_},
-              {"batch_shaping", shaping_},
-              {"batch_shaping_images", shaping_images_},
-              {"l0", l0_},
-              {"l0_images", l0_images_},
-              {"open", open_}}
+  return Json{{"images", images_}, {"correct", correct_},       {"loss", loss_},
+              {"task", task_},     {"batch_shaping", shaping_}, {"batch_shaping_images", shaping_images_},
+              {"l0", l0_},         {"l0_images", l0_images_},   {"open", open_}}
       .dump();
 }
 

@@ -30,8 +30,8 @@ struct MetricsRow {
   std::string to_json() const;
 };
 
-// Sums over batches. Additions happen in the order of the batches, so that a sum that was stored in the middle of an epoch
-// and taken up again ends in the same bits.
+// Sums over batches. Additions happen in the order of the batches, so that a sum that was stored in the middle of an
+// epoch and taken up again ends in the same bits.
 class MetricSums {
  public:
   // macs outlives the sums.

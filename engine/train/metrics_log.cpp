@@ -28,7 +28,7 @@ std::int64_t epoch_of(std::string_view line) {
 
 MetricsLog::MetricsLog(std::string path, std::int64_t epochs) : path_(std::move(path)) {
   std::error_code ignored;
-  if (!std::filesystem::exists(path_, ignored)) return;
+  if (!std::filesystem::is_regular_file(path_, ignored)) return;
   const std::string old = read_text_file(path_, kMaxLogBytes);
   std::string kept;
   for (std::size_t at = 0; at < old.size();) {
@@ -60,9 +60,9 @@ void MetricsLog::append(const MetricsRow& row) {
       error = errno;
     }
   }
-  if (error != 0 && before >= 0 && ::ftruncate(descriptor, before) != 0) {
-    // Half a line stays; opening the log drops it.
-  }
+  // Should this fail as well, half a line stays, which the next opening drops.
+  const bool undone = error == 0 || before < 0 || ::ftruncate(descriptor, before) == 0;
+  static_cast<void>(undone);
   if (::close(descriptor) != 0 && error == 0) error = errno;
   if (error != 0) fail("write", error);
 }

@@ -17,9 +17,10 @@ bool exists(const std::string& path) {
 
 bool RunFolder::has_checkpoint() const { return exists(last_checkpoint()); }
 
-void RunFolder::create() const {
-  if (has_checkpoint() || exists(metrics()))
-    throw_error<ConfigError>("{}: a run lies here already; --resume continues it, another --out starts a new one", path);
+void RunFolder::create(bool resuming) const {
+  if (!resuming && (has_checkpoint() || exists(metrics())))
+    throw_error<ConfigError>("{}: a run lies here already; --resume continues it, another --out starts a new one",
+                             path);
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error || !std::filesystem::is_directory(path, error))

@@ -1,5 +1,5 @@
-// The training loop: epochs of steps, an evaluation, metrics and checkpoints; stoppable at every step and resumable to the
-// same bits.
+// The training loop: epochs of steps, an evaluation, metrics and checkpoints; stoppable at every step and resumable to
+// the same bits.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +44,9 @@ class Trainer {
   Trainer(Context& context, nn::Network& network, const Recipe& recipe, std::uint64_t seed, TrainingData data,
           RunFolder folder);
 
-  // Takes up the state of the folder's last checkpoint, to the last bit. Throws DataError for a damaged checkpoint or one
-  // of another network, ConfigError when it was made by another recipe (only how long to run and how often to evaluate and
-  // save may differ), another seed or other data.
+  // Takes up the state of the folder's last checkpoint, to the last bit. Throws DataError for a damaged checkpoint or
+  // one of another network, ConfigError when it was made by another recipe (only how long to run and how often to
+  // evaluate and save may differ), another seed or other data.
   void resume();
 
   // Goes on to the recipe's last epoch. stop_requested is asked after every step; when it says yes, or when

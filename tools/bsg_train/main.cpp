@@ -1,6 +1,7 @@
 // bsg_train: trains a network by a recipe.
+#include "tools/common/main.hpp"
+
 #include <algorithm>
-#include <csignal>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,7 +16,6 @@
 #include "tools/bsg_train/progress.hpp"
 #include "tools/common/interrupt.hpp"
 #include "tools/common/loader_source.hpp"
-#include "tools/common/main.hpp"
 #include "tools/common/recipe_network.hpp"
 
 namespace bsg::tools {
@@ -52,18 +52,16 @@ int train_by(const Options& options) {
                       .workers = static_cast<int>(recipe.data.workers)});
 
   const std::vector<std::string>& classes = train_set->classes();
-  const auto network = models::make_network(
-      context, network_config(recipe.model, classes.size(), kImageSize, kImageSize), options.seed);
+  const auto network =
+      models::make_network(context, network_config(recipe.model, classes.size(), kImageSize, kImageSize), options.seed);
   const train::RunFolder folder{options.out};
-  const bool resume = options.resume && folder.has_checkpoint();
-  if (!resume && !options.resume) folder.create();
+  folder.create(options.resume);
   train::Trainer trainer(context, *network, recipe, options.seed, {train, test, classes, kImageSize, kImageSize},
                          folder);
-  if (resume) {
+  if (options.resume && folder.has_checkpoint()) {
     trainer.resume();
   } else if (options.resume) {
     fmt::print("{}: no checkpoint yet, the run starts from the beginning\n", options.out);
-    folder.restart();
   }
   write_text_file(folder.recipe(), train::to_toml(recipe));
 
@@ -92,7 +90,9 @@ int train_by(const Options& options) {
 int main(int argc, char** argv) {
   using bsg::tools::Options;
   Options options;
-  CLI::App app{"Trains a network by a recipe. The run's folder then holds recipe.toml, metrics.jsonl and checkpoints."};
+  int status = 0;
+  CLI::App app{"Trains a network by a recipe. The run's folder then holds recipe.toml, metrics.jsonl and checkpoints.",
+               "bsg_train"};
   app.add_option("--recipe", options.recipe, "TOML file with everything that decides what is computed")->required();
   app.add_option("--data", options.data, "CIFAR-10 binaries, a folder of image folders, or the word synthetic")
       ->required();
@@ -107,5 +107,6 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_flag("--resume", options.resume, "go on from the last checkpoint in --out");
-  return bsg::tools::run_program(app, argc, argv, [&] { return bsg::tools::train_by(options); });
+  const int failed = bsg::tools::run_program(app, argc, argv, [&] { status = bsg::tools::train_by(options); });
+  return failed != 0 ? failed : status;
 }

@@ -7,8 +7,8 @@
 
 namespace bsg::tools {
 
-// Shows a run on standard output: a bar that is drawn again in place on a terminal, a plain line now and then elsewhere,
-// and a line for every row of metrics.jsonl.
+// Shows a run on standard output: a bar that is drawn again in place on a terminal, a plain line now and then
+// elsewhere, and a line for every row of metrics.jsonl.
 class TrainingProgress : public train::TrainingObserver {
  public:
   TrainingProgress(std::int64_t epochs, std::int64_t batch);
@@ -21,8 +21,8 @@ class TrainingProgress : public train::TrainingObserver {
 
   std::int64_t epochs_, batch_;
   bool terminal_;
-  bool bar_ = false;                         // a bar stands on the terminal's last line
-  Clock::time_point shown_ = Clock::now();   // when something was last printed
+  bool bar_ = false;                        // a bar stands on the terminal's last line
+  Clock::time_point shown_ = Clock::now();  // when something was last printed
   std::int64_t steps_since_ = 0;
 };
 

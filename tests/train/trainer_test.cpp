@@ -1,0 +1,325 @@
+#include "engine/train/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "engine/core/error.hpp"
+#include "engine/core/file.hpp"
+#include "engine/train/metrics_log.hpp"
+#include "models/resnet_cifar.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
+
+using namespace bsg;
+using namespace bsg::train;
+using bsg::test::TemporaryFolder;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr int kSize = 8;
+constexpr std::int64_t kBatch = 6;
+
+// Images of two classes, bright and dark, with noise; batch b of epoch e is a function of e and b.
+class TwoShades : public BatchSource {
+ public:
+  TwoShades(Context& context, std::int64_t batches) : context_(context), batches_(batches) {}
+  std::int64_t batches() const override { return batches_; }
+  std::int64_t examples() const override { return batches_ * kBatch; }
+  void start(std::int64_t epoch, std::int64_t first_batch) override {
+    epoch_ = epoch;
+    next_ = first_batch;
+  }
+  bool next(LabelledImages& batch) override {
+    if (next_ == batches_) return false;
+    Generator random(7, static_cast<std::uint64_t>(epoch_ * 1000 + next_++));
+    batch.images = Tensor::empty(context_, {kBatch, 3, kSize, kSize});
+    batch.labels = Tensor::empty(context_, {kBatch}, DType::i64);
+    for (std::int64_t i = 0; i < kBatch; ++i) {
+      const std::int64_t label = static_cast<std::int64_t>(random.below(2));
+      batch.labels.data<std::int64_t>()[i] = label;
+      for (std::int64_t j = 0; j < 3 * kSize * kSize; ++j)
+        batch.images.data<float>()[i * 3 * kSize * kSize + j] =
+            static_cast<float>((label == 0 ? -0.5 : 0.5) + 0.3 * random.normal());
+    }
+    if (poison_at_ >= 0 && epoch_ * batches_ + next_ > poison_at_)
+      batch.images.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+    return true;
+  }
+  void poison_from(std::int64_t step) { poison_at_ = step; }
+
+ private:
+  Context& context_;
+  std::int64_t batches_, epoch_ = 0, next_ = 0, poison_at_ = -1;
+};
+
+class Silent : public TrainingObserver {
+ public:
+  void step(std::int64_t, std::int64_t, std::int64_t, double loss) override { losses.push_back(loss); }
+  void row(const MetricsRow& row) override { rows.push_back(row); }
+  std::vector<double> losses;
+  std::vector<MetricsRow> rows;
+};
+
+Recipe small_recipe(const std::vector<std::string>& overrides = {}) {
+  return parse_recipe(R"(
+[model]
+arch = "resnet20_bas"
+[train]
+epochs = 4
+batch = 6
+[optimizer]
+lr = 0.05
+[schedule]
+milestones = [3]
+[batch_shaping]
+gamma = 0.1
+end_epoch = 2
+[l0]
+rho = 0.1
+start_epoch = 1
+end_epoch = 3
+)",
+                      "small", overrides);
+}
+
+// One process's life: a fresh network and trainer on a folder.
+struct Session {
+  Session(const std::string& path, const Recipe& recipe, int threads = 1, std::uint64_t seed = 3)
+      : context({.threads = threads, .seed = seed, .allocator = {.poison = true}}),
+        initial(seed, 11),
+        network(context, initial,
+                {.blocks_per_stage = 1, .classes = 2, .gated = true, .height = kSize, .width = kSize, .gate = {}}),
+        train(context, 5),
+        test(context, 2),
+        folder{path},
+        trainer((folder.create(true), context), network, recipe, seed, {train, test, {"dark", "bright"}, kSize, kSize},
+                folder) {}
+
+  TrainingOutcome run(std::int64_t stop_after = std::numeric_limits<std::int64_t>::max()) {
+    return trainer.run(observer,
+                       [this, stop_after] { return static_cast<std::int64_t>(observer.losses.size()) >= stop_after; });
+  }
+
+  Context context;
+  Generator initial;
+  models::CifarResNet network;
+  TwoShades train, test;
+  RunFolder folder;
+  Trainer trainer;
+  Silent observer;
+};
+
+std::vector<std::byte> bytes_of(const std::string& path) { return read_file(path, 1 << 26); }
+
+// The rows without what a clock decides.
+std::vector<nlohmann::json> rows_of(const std::string& path) {
+  std::vector<nlohmann::json> rows;
+  const std::string text = read_text_file(path, 1 << 20);
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    rows.push_back(nlohmann::json::parse(text.substr(at, end - at)));
+    rows.back().erase("images_per_second");
+    at = end + 1;
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("a run learns, and writes metrics and checkpoints") {
+  const TemporaryFolder folder;
+  Session session(folder / "run", small_recipe());
+  REQUIRE(session.run() == TrainingOutcome::finished);
+  const auto& losses = session.observer.losses;
+  REQUIRE(losses.size() == 20);
+  CHECK(session.trainer.best_top1() == 100);
+
+  const auto rows = rows_of(session.folder.metrics());
+  REQUIRE(rows.size() == 8);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CHECK(rows[i]["epoch"] == i / 2 + 1);
+    CHECK(rows[i]["split"] == (i % 2 == 0 ? "train" : "test"));
+    CHECK(rows[i]["macs_mean"].get<double>() <= rows[i]["macs_dense"].get<double>() * 1.01);
+    CHECK(rows[i]["density_per_layer"].size() == 3);
+  }
+  CHECK(rows[0]["loss_batch_shaping"].is_number());
+  CHECK(rows[0]["loss_l0"].is_null());
+  CHECK(rows[4]["loss_batch_shaping"].is_null());
+  CHECK(rows[4]["loss_l0"].is_number());
+  CHECK(rows[6]["lr"].get<double>() == Approx(0.005));
+  // The total of the row is its terms with their weights, on average over the epoch's schedule.
+  CHECK(rows[6]["loss"].get<double>() ==
+        Approx(rows[6]["loss_task"].get<double>() + 0.1 * rows[6]["loss_l0"].get<double>()).epsilon(1e-5));
+  CHECK(load_checkpoint(session.context, session.folder.best_checkpoint()).number("best_top1") == 100);
+  CHECK(load_checkpoint(session.context, session.folder.last_checkpoint()).integer("epoch") == 4);
+}
+
+TEST_CASE("a run that is stopped and resumed ends in the same bits as one that is not") {
+  const TemporaryFolder folder;
+  Session whole(folder / "whole", small_recipe());
+  REQUIRE(whole.run() == TrainingOutcome::finished);
+  // In the middle of an epoch, at its end, one step later, and so on: every session does three steps.
+  std::int64_t sessions = 0;
+  for (TrainingOutcome outcome = TrainingOutcome::interrupted; outcome != TrainingOutcome::finished; ++sessions) {
+    REQUIRE(sessions < 20);
+    Session part(folder / "parts", small_recipe());
+    if (sessions > 0) part.trainer.resume();
+    outcome = part.run(3);
+  }
+  CHECK(sessions >= 4);
+  CHECK(bytes_of(folder / "whole/checkpoint-last.safetensors") ==
+        bytes_of(folder / "parts/checkpoint-last.safetensors"));
+  CHECK(bytes_of(folder / "whole/checkpoint-best.safetensors") ==
+        bytes_of(folder / "parts/checkpoint-best.safetensors"));
+  CHECK(rows_of(folder / "whole/metrics.jsonl") == rows_of(folder / "parts/metrics.jsonl"));
+}
+
+TEST_CASE("a run that was killed goes on from its last checkpoint and drops the rows ahead of it") {
+  const TemporaryFolder folder;
+  Session whole(folder / "whole", small_recipe({"train.checkpoint_every=2"}));
+  REQUIRE(whole.run() == TrainingOutcome::finished);
+  {
+    // Dies in the fourth epoch: three epochs' rows are written, two are in the checkpoint.
+    Session killed(folder / "killed", small_recipe({"train.checkpoint_every=2"}));
+    struct Killed {};
+    CHECK_THROWS_AS(killed.trainer.run(killed.observer,
+                                       [&]() -> bool {
+                                         if (killed.observer.losses.size() == 17) throw Killed();
+                                         return false;
+                                       }),
+                    Killed);
+    CHECK(rows_of(killed.folder.metrics()).size() == 6);
+  }
+  Session resumed(folder / "killed", small_recipe({"train.checkpoint_every=2"}));
+  resumed.trainer.resume();
+  CHECK(resumed.trainer.epoch() == 2);
+  REQUIRE(resumed.run() == TrainingOutcome::finished);
+  CHECK(bytes_of(folder / "whole/checkpoint-last.safetensors") ==
+        bytes_of(folder / "killed/checkpoint-last.safetensors"));
+  CHECK(rows_of(folder / "whole/metrics.jsonl") == rows_of(folder / "killed/metrics.jsonl"));
+}
+
+TEST_CASE("the weights do not depend on the number of threads") {
+  const TemporaryFolder folder;
+  for (const int threads : {1, 2, 3}) Session(folder / fmt::format("{}", threads), small_recipe(), threads).run();
+  CHECK(bytes_of(folder / "1/checkpoint-last.safetensors") == bytes_of(folder / "2/checkpoint-last.safetensors"));
+  CHECK(bytes_of(folder / "1/checkpoint-last.safetensors") == bytes_of(folder / "3/checkpoint-last.safetensors"));
+}
+
+TEST_CASE("another seed gives other weights") {
+  const TemporaryFolder folder;
+  Session(folder / "3", small_recipe(), 1, 3).run();
+  Session(folder / "4", small_recipe(), 1, 4).run();
+  CHECK(bytes_of(folder / "3/checkpoint-last.safetensors") != bytes_of(folder / "4/checkpoint-last.safetensors"));
+}
+
+TEST_CASE("a loss that becomes NaN ends the run and leaves the checkpoint before it") {
+  const TemporaryFolder folder;
+  Session session(folder / "run", small_recipe());
+  session.train.poison_from(7);
+  CHECK_THROWS_WITH(session.run(), Contains("the loss became nan in epoch 2, step 3 of 5"));
+  const Checkpoint last = load_checkpoint(session.context, session.folder.last_checkpoint());
+  CHECK(last.integer("epoch") == 1);
+  for (const auto& [name, tensor] : last.tensors) {
+    const auto values = tensor.span<float>();
+    INFO(name);
+    CHECK(std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }));
+  }
+}
+
+TEST_CASE("NaN on the test split ends the run as well") {
+  const TemporaryFolder folder;
+  Session session(folder / "run", small_recipe());
+  session.test.poison_from(0);
+  CHECK_THROWS_WITH(session.run(), Contains("loss on the test split became nan after epoch 1"));
+  CHECK_FALSE(session.folder.has_checkpoint());
+}
+
+TEST_CASE("a run keeps its recipe, its seed and its data when it is resumed") {
+  const TemporaryFolder folder;
+  Session(folder / "run", small_recipe()).run(5);
+  CHECK_THROWS_WITH(Session(folder / "run", small_recipe({"optimizer.lr=0.01"})).trainer.resume(),
+                    Contains("made with another optimizer.lr"));
+  CHECK_THROWS_WITH(Session(folder / "run", small_recipe(), 1, 4).trainer.resume(), Contains("seed 3, not 4"));
+  Session longer(folder / "run", small_recipe({"train.epochs=5", "train.eval_every=2"}));
+  longer.trainer.resume();
+  CHECK(longer.run() == TrainingOutcome::finished);
+  CHECK(longer.trainer.epoch() == 5);
+
+  Session other(folder / "run", small_recipe());
+  TwoShades more(other.context, 6);
+  Trainer on_more(other.context, other.network, small_recipe(), 3, {more, other.test, {"dark", "bright"}, kSize, kSize},
+                  other.folder);
+  CHECK_THROWS_WITH(on_more.resume(), Contains("other data: 30 training images") && Contains("now 36"));
+}
+
+TEST_CASE("a damaged state is refused and changes nothing") {
+  const TemporaryFolder folder;
+  Session(folder / "run", small_recipe()).run(7);
+  const std::string path = folder / "run/checkpoint-last.safetensors";
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"step", "5"}, {"epoch", "-1"}, {"sums", "{}"}, {"sums", "nonsense"}, {"random_position", "-3"}}) {
+    Session fresh(folder / "run", small_recipe());
+    const Checkpoint good = load_checkpoint(fresh.context, path);
+    Checkpoint bad = good;
+    bad.set(key, value);
+    save_checkpoint(path, bad);
+    INFO(key << " = " << value);
+    CHECK_THROWS_AS(fresh.trainer.resume(), DataError);
+    CHECK(fresh.trainer.epoch() == 0);
+    save_checkpoint(path, good);
+  }
+}
+
+TEST_CASE("max_seconds stops with a checkpoint of the very step") {
+  const TemporaryFolder folder;
+  Session session(folder / "run", small_recipe({"train.max_seconds=1e-9"}));
+  REQUIRE(session.run() == TrainingOutcome::out_of_time);
+  CHECK(load_checkpoint(session.context, session.folder.last_checkpoint()).integer("step") == 1);
+}
+
+TEST_CASE("a folder with a run in it is not taken for a new one") {
+  const TemporaryFolder folder;
+  const RunFolder run{folder / "run"};
+  run.create(false);
+  run.create(false);
+  write_text_file(run.metrics(), "");
+  CHECK_THROWS_WITH(run.create(false), Contains("--resume continues it"));
+  CHECK_NOTHROW(run.create(true));
+  write_text_file(folder / "file", "x");
+  CHECK_THROWS_AS(RunFolder{folder / "file"}.create(false), IoError);
+}
+
+TEST_CASE("the metrics log drops what lies ahead, torn lines and foreign ones") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "metrics.jsonl";
+  MetricsRow row;
+  row.split = "test";
+  {
+    MetricsLog log(path, 0);
+    for (row.epoch = 1; row.epoch <= 3; ++row.epoch) log.append(row);
+  }
+  const std::string three = read_text_file(path, 1 << 20);
+  write_text_file(path, "garbage\n" + three + R"({"epoch": 1, "spl)");
+  MetricsLog log(path, 2);
+  const std::string kept = read_text_file(path, 1 << 20);
+  CHECK(std::count(kept.begin(), kept.end(), '\n') == 2);
+  CHECK(three.starts_with(kept));
+  CHECK_THROWS_AS(MetricsLog("/dev/full", 0).append(row), IoError);
+}
+
+TEST_CASE("numbers that JSON does not know become null") {
+  MetricsRow row;
+  row.loss = std::numeric_limits<double>::infinity();
+  row.loss_l0 = std::nan("");
+  const auto parsed = nlohmann::json::parse(row.to_json());
+  CHECK(parsed["loss"].is_null());
+  CHECK(parsed["loss_l0"].is_null());
+  CHECK(parsed["density"] == 1);
+}
