@@ -1,11 +1,13 @@
 #include "tests/support/program.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <fstream>
 #include <spawn.h>
 #include <sstream>
 #include <stdexcept>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "tests/support/temporary_folder.hpp"
@@ -21,7 +23,8 @@ std::string content(const std::string& path) {
 
 }  // namespace
 
-ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments) {
+ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments,
+                          const Disturbance& disturbance) {
   const TemporaryFolder folder;
   const std::string program = std::string(BSG_PROGRAM_FOLDER) + "/" + name;
   std::vector<std::string> words = {program};
@@ -42,6 +45,15 @@ ProgramResult run_program(const std::string& name, const std::vector<std::string
   if (error != 0) throw std::runtime_error("cannot start " + program);
 
   int ended = 0;
+  if (disturbance.signal != 0) {
+    const auto deadline = std::chrono::steady_clock::now() + disturbance.after;
+    siginfo_t info{};
+    // Looks without reaping, so that the signal can only reach this child.
+    while (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    kill(child, disturbance.signal);
+  }
   if (waitpid(child, &ended, 0) != child) throw std::runtime_error("lost " + program);
   return {WIFEXITED(ended) ? WEXITSTATUS(ended) : 128 + WTERMSIG(ended), content(folder / "out"),
           content(folder / "err")};

@@ -1,6 +1,7 @@
 // Runs one of the built programs, as a user would.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,14 @@ struct ProgramResult {
   std::string out, err;
 };
 
+// Sent to a program that still runs after so long.
+struct Disturbance {
+  int signal = 0;  // none
+  std::chrono::milliseconds after{0};
+};
+
 // name: "bsg_op". Standard input is empty. Throws std::runtime_error when the program cannot be started.
-ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments);
+ProgramResult run_program(const std::string& name, const std::vector<std::string>& arguments,
+                          const Disturbance& disturbance = {});
 
 }  // namespace bsg::test
