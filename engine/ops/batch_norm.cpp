@@ -18,7 +18,7 @@ struct Statistics {
 
 void check(const Var& x, const Var& weight, const Var& bias, const Tensor& mean, const Tensor& variance,
            const BatchNormOptions& options, const Var& residual) {
-  if ((x.shape().rank() != 4 && x.shape().rank() != 2))
+  if (x.shape().rank() != 4 && x.shape().rank() != 2)
     throw_error<ShapeError>("{}: x {}, expected [N, C, H, W] or [N, C]", kOp, x.shape().str());
   const Shape per_channel{x.shape()[1]};
   const auto fits = [&](const Tensor& t) { return t.shape() == per_channel && t.dtype() == x.dtype(); };
@@ -29,6 +29,9 @@ void check(const Var& x, const Var& weight, const Var& bias, const Tensor& mean,
         variance.shape().str(), per_channel.str());
   if (residual.value.defined() && (residual.shape() != x.shape() || residual.dtype() != x.dtype()))
     throw_error<ShapeError>("{}: residual {} for x {}", kOp, residual.shape().str(), x.shape().str());
+  if (!(options.momentum >= 0 && options.momentum <= 1) || !(options.epsilon >= 0))
+    throw_error<ShapeError>("{}: momentum {}, epsilon {}; expected a value in [0, 1], at least 0", kOp,
+                            options.momentum, options.epsilon);
   const std::int64_t values = x.shape()[1] > 0 ? x.value.numel() / x.shape()[1] : 0;
   if (options.training && values < 2)
     throw_error<ShapeError>("{}: x {} has {} values a channel, training needs at least 2", kOp, x.shape().str(),

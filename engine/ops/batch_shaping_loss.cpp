@@ -25,8 +25,13 @@ double divisor(ShapingNormalization normalization, std::int64_t batch, std::int6
 Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool logits) {
   if (x.shape().rank() != 2 || x.value.numel() == 0)
     throw_error<ShapeError>("{}: x {}, expected [N, gates] with at least one value", kOp, x.shape().str());
-  if (!(options.a > 0) || !(options.b > 0))
-    throw_error<ShapeError>("{}: Beta({}, {}), both must be positive", kOp, options.a, options.b);
+  const auto supported = [](double p) { return p > 0 && p <= kernels::BetaDistribution::kLargest; };
+  if (!supported(options.a) || !supported(options.b))
+    throw_error<ShapeError>("{}: Beta({}, {}), both must be above 0 and at most {}", kOp, options.a, options.b,
+                            kernels::BetaDistribution::kLargest);
+  if (!(options.pdf_min >= 0 && options.pdf_min <= options.pdf_max))
+    throw_error<ShapeError>("{}: density clipped to [{}, {}], expected 0 <= pdf_min <= pdf_max", kOp, options.pdf_min,
+                            options.pdf_max);
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     if (!logits)

@@ -19,7 +19,7 @@ struct BatchShapingOptions {
 };
 
 // x [N, gates], probabilities in [0, 1], f32 or f64 -> a scalar: kernels/batch_shaping/batch_shaping.hpp. Throws
-// ShapeError for other shapes, values outside [0, 1], and a, b <= 0.
+// ShapeError for other shapes, values outside [0, 1], a or b outside (0, 20], and pdf_min above pdf_max.
 Var batch_shaping_loss(Context& context, const Var& probabilities, const BatchShapingOptions& options = {});
 
 // The same on sigmoid(logits), with the gradient for the logits: 1 - sigmoid(z) keeps its precision where it is near 0.

@@ -48,7 +48,9 @@ Var softmax_cross_entropy(Context& context, const Var& logits, const Tensor& lab
         total += z[base + k * plane];
       }
       const double log_sum = largest + std::log(sum);
-      loss += log_sum - (1 - smooth) * z[base + label[i] * plane] - smooth * total / static_cast<double>(classes);
+      loss += log_sum - (1 - smooth) * z[base + label[i] * plane];
+      // Without smoothing a class that is masked out by a logit of -infinity costs nothing: no 0 * infinity.
+      if (smooth > 0) loss -= smooth * total / static_cast<double>(classes);
       for (std::int64_t k = 0; k < classes; ++k) {
         const double target = (k == label[i] ? 1 - smooth : 0) + smooth / static_cast<double>(classes);
         dz[base + k * plane] = static_cast<T>(share * (std::exp(z[base + k * plane] - log_sum) - target));

@@ -12,6 +12,7 @@
 
 #include "engine/core/error.hpp"
 #include "engine/core/file.hpp"
+#include "kernels/batch_shaping/batch_shaping.hpp"
 
 namespace bsg::train {
 namespace {
@@ -59,6 +60,7 @@ std::vector<Field> fields_of(Recipe& r) {
   auto& s = r.schedule;
   auto& b = r.batch_shaping;
   const Range count = {1, 1e9}, epochs = {0, 1e6}, positive = {0, 100, true};
+  const Range beta = {0, kernels::BetaDistribution::kLargest, true};
   return {
       {"model", "arch", "network: resnet20, resnet20_bas, ...", &m.arch, {}, {}, true},
       {"model", "gate_hidden", "hidden units of a gating module", &m.gate_hidden, {1, 4096}},
@@ -93,8 +95,8 @@ std::vector<Field> fields_of(Recipe& r) {
       {"schedule", "factor", "step: lr is multiplied by this", &s.factor, {0, 1, true}},
       {"schedule", "warmup_epochs", "lr rises from 0 for so long", &s.warmup_epochs, epochs},
       {"batch_shaping", "gamma", "weight of the loss at the start", &b.gamma, {0, 1e6}},
-      {"batch_shaping", "a", "of the prior Beta(a, b)", &b.a, positive},
-      {"batch_shaping", "b", "of the prior Beta(a, b)", &b.b, positive},
+      {"batch_shaping", "a", "of the prior Beta(a, b)", &b.a, beta},
+      {"batch_shaping", "b", "of the prior Beta(a, b)", &b.b, beta},
       {"batch_shaping", "start_epoch", "gamma is constant until here", &b.start_epoch, epochs},
       {"batch_shaping", "end_epoch", "and falls to 0 here; 0: not used", &b.end_epoch, epochs},
       {"batch_shaping",

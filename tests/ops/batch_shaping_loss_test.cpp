@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <numeric>
 
 #include "engine/core/error.hpp"
@@ -45,8 +46,9 @@ struct Reference {
   std::vector<Real> gradient;
 };
 
+// Ranks by a stable sort of the values themselves; logits stand for their sigmoid.
 template <class T>
-Reference reference(const Tensor& x, Real a, Real b) {
+Reference reference(const Tensor& x, Real a, Real b, bool logits) {
   const std::int64_t n = x.shape()[0], gates = x.shape()[1];
   Reference result;
   result.gradient.resize(static_cast<std::size_t>(x.numel()));
@@ -57,11 +59,15 @@ Reference reference(const Tensor& x, Real a, Real b) {
                      [&](auto l, auto r) { return x.data<T>()[l * gates + g] < x.data<T>()[r * gates + g]; });
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t at = order[static_cast<std::size_t>(i)] * gates + g;
-      const Real value = x.data<T>()[at];
-      const Real difference = static_cast<Real>(i + 1) / (n + 1) - incomplete_beta(a, b, value);
-      const Real density = std::pow(value, a - 1) * std::pow(1 - value, b - 1) * std::exp(-log_beta(a, b));
+      const Real given = x.data<T>()[at];
+      const Real value = logits ? 1 / (1 + std::exp(-given)) : given;
+      const Real rest = logits ? 1 / (1 + std::exp(given)) : 1 - given;
+      const Real cdf = value < 0.5L ? incomplete_beta(a, b, value) : 1 - incomplete_beta(b, a, rest);
+      const Real difference = static_cast<Real>(i + 1) / (n + 1) - cdf;
+      const Real density = std::pow(value, a - 1) * std::pow(rest, b - 1) * std::exp(-log_beta(a, b));
       result.loss += difference * difference / n;
-      result.gradient[static_cast<std::size_t>(at)] = -2 * std::clamp<Real>(density, 1e-3L, 100) * difference / n;
+      result.gradient[static_cast<std::size_t>(at)] =
+          -2 * std::clamp<Real>(density, 1e-3L, 100) * (logits ? value * rest : 1) * difference / n;
     }
   }
   return result;
@@ -80,14 +86,16 @@ Tensor values(Context& context, std::int64_t n, std::int64_t gates, DType dtype)
 }
 
 template <class T>
-void compare(Context& context, const Tensor& x, double a, double b) {
+void compare(Context& context, const Tensor& x, double a, double b, bool logits = false) {
   Tape tape(context);
   const Var tracked = tape.input(x);
-  const Var loss = ops::batch_shaping_loss(context, tracked, {.a = a, .b = b});
+  const ops::BatchShapingOptions options{.a = a, .b = b};
+  const Var loss = logits ? ops::batch_shaping_loss_from_logits(context, tracked, options)
+                          : ops::batch_shaping_loss(context, tracked, options);
   tape.backward(loss);
   const Tensor gradient = tape.gradient(tracked);
-  const Reference expected = reference<T>(x, a, b);
-  CAPTURE(x.shape().str(), a, b);
+  const Reference expected = reference<T>(x, a, b, logits);
+  CAPTURE(x.shape().str(), a, b, logits);
   CHECK(std::fabs(loss.value.data<T>()[0] - expected.loss) <= 1e-6L * expected.loss);
   for (std::int64_t i = 0; i < x.numel(); ++i) {
     const Real want = expected.gradient[static_cast<std::size_t>(i)];
@@ -100,6 +108,18 @@ void compare(Context& context, const Tensor& x, double a, double b) {
 
 }  // namespace
 
+TEST_CASE("the reference of these tests agrees with closed forms", "[batch_shaping]") {
+  for (const Real x : {1e-30L, 1e-7L, 0.1L, 0.25L, 0.5L, 0.7L, 0.999L, 1 - 1e-10L}) {
+    CAPTURE(static_cast<double>(x));
+    CHECK(std::fabs(incomplete_beta(1, 1, x) - x) <= 1e-17L * x);
+    // asin(sqrt(x)), which loses digits where x is near 1.
+    const Real angle = x < 0.5L ? std::asin(std::sqrt(x)) : std::numbers::pi_v<Real> / 2 - std::asin(std::sqrt(1 - x));
+    CHECK(std::fabs(incomplete_beta(0.5L, 0.5L, x) - 2 / std::numbers::pi_v<Real> * angle) <= 1e-17L);
+    const Real y = 1 - x, y6 = y * y * y * y * y * y;
+    CHECK(std::fabs(incomplete_beta(2, 6, x) - (1 - 7 * y6 + 6 * y6 * y)) <= 1e-17L);
+  }
+}
+
 TEST_CASE("batch shaping agrees with a long-double incomplete beta function", "[batch_shaping]") {
   Context context({.threads = 2});
   for (const auto& [a, b] : {std::pair{0.6, 0.4}, {0.9, 0.1}, {2.0, 6.0}})
@@ -107,6 +127,47 @@ TEST_CASE("batch shaping agrees with a long-double incomplete beta function", "[
       compare<float>(context, values(context, n, 5, DType::f32), a, b);
       compare<double>(context, values(context, n, 5, DType::f64), a, b);
     }
+}
+
+TEST_CASE("batch shaping where every value of a gate is an extreme one", "[batch_shaping]") {
+  Context context;
+  for (const auto& [a, b] : {std::pair{0.6, 0.4}, {0.9, 0.1}, {2.0, 6.0}})
+    for (const std::int64_t n : {1, 2, 256})
+      for (const double value : {0.0, 1.0, 1e-30, 1 - 1e-7, 0.5}) {
+        compare<float>(context, Tensor::full(context, {n, 2}, value), a, b);
+        compare<double>(context, Tensor::full(context, {n, 2}, value, DType::f64), a, b);
+      }
+}
+
+TEST_CASE("batch shaping on logits agrees with the reference, far out in the tails too", "[batch_shaping]") {
+  Context context({.threads = 2});
+  for (const auto& [a, b] : {std::pair{0.6, 0.4}, {0.9, 0.1}, {2.0, 6.0}})
+    for (const std::int64_t n : {1, 2, 3, 255, 256, 4096}) {
+      Tensor logits = test::random_tensor(context, {n, 3}, 5, DType::f64, 4.0);
+      const double special[] = {-700, 700, -69, 16, 0, 0, 37, -std::numeric_limits<double>::infinity()};
+      for (std::int64_t i = 0; i < std::min<std::int64_t>(8, logits.numel()); ++i)
+        logits.data<double>()[i * 7 % logits.numel()] = special[i];
+      compare<float>(context, logits.cast(context, DType::f32), a, b, true);
+      compare<double>(context, logits, a, b, true);
+    }
+  Tensor x = test::random_tensor(context, {4, 2}, 1, DType::f32);
+  x.data<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  Tape tape(context);
+  const Var tracked = tape.input(x);
+  const Var loss = ops::batch_shaping_loss_from_logits(context, tracked);
+  tape.backward(loss);
+  CHECK(std::isnan(loss.value.data<float>()[0]));
+  for (int i = 0; i < 8; ++i) CHECK(std::isnan(tape.gradient(tracked).data<float>()[i]) == (i % 2 == 1));
+}
+
+TEST_CASE("batch shaping takes priors up to Beta(20, 20), where its series still converge", "[batch_shaping]") {
+  Context context;
+  for (const auto& [a, b] : {std::pair{20.0, 20.0}, {0.01, 20.0}, {20.0, 0.01}, {1.0, 1.0}, {0.5, 0.5}})
+    compare<double>(context, values(context, 255, 5, DType::f64), a, b);
+  const Tensor x = Tensor::full(context, {2, 2}, 0.5);
+  for (const auto& [a, b] : {std::pair{20.5, 1.0}, {1.0, 20.5}, {0.0, 1.0}, {1.0, -1.0}, {std::nan(""), 1.0}})
+    REQUIRE_THROWS_WITH(ops::batch_shaping_loss(context, x, {.a = a, .b = b}), Catch::Contains("at most 20"));
+  REQUIRE_THROWS_WITH(ops::batch_shaping_loss(context, x, {.pdf_min = 2, .pdf_max = 1}), Catch::Contains("[2, 1]"));
 }
 
 TEST_CASE("batch shaping on logits is batch shaping on their sigmoid", "[batch_shaping]") {

@@ -1,5 +1,6 @@
 // Every op but the convolutions (tests/ops_conv2d), by central differences in double precision.
 #include <cmath>
+#include <limits>
 
 #include "engine/core/error.hpp"
 #include "engine/ops/add.hpp"
@@ -127,6 +128,11 @@ TEST_CASE("softmax_cross_entropy: gradient, smoothing, ignored labels, large log
   CHECK(ops::softmax_cross_entropy(context, logits, ignored).value.data<double>()[0] == 0);
   const Tensor huge = Tensor::from<float>(context, {1, 2}, std::vector<float>{1e4f, -1e4f});
   CHECK(ops::softmax_cross_entropy(context, huge, Tensor::zeros(context, {1}, DType::i64)).value.data<float>()[0] == 0);
+  // A class masked out by a logit of -infinity.
+  const Tensor masked =
+      Tensor::from<double>(context, {1, 3}, std::vector<double>{0, 0, -std::numeric_limits<double>::infinity()});
+  CHECK(ops::softmax_cross_entropy(context, masked, Tensor::zeros(context, {1}, DType::i64)).value.data<double>()[0] ==
+        Approx(std::log(2)));
   REQUIRE_THROWS_WITH(ops::softmax_cross_entropy(context, logits, Tensor::full(context, {4}, 6, DType::i64)),
                       Catch::Contains("label 6 at position 0"));
 }
@@ -178,4 +184,9 @@ TEST_CASE("bad shapes are named", "[ops]") {
   const Var one = Tensor::full(context, {3}, 1);
   REQUIRE_THROWS_WITH(ops::batch_norm(context, Tensor::zeros(context, {1, 3}), one, one, mean, variance, {}),
                       Catch::Contains("at least 2"));
+  const Tensor rows = Tensor::zeros(context, {4, 3});
+  REQUIRE_THROWS_WITH(ops::batch_norm(context, rows, one, one, mean, variance, {.momentum = 1.5}),
+                      Catch::Contains("momentum 1.5"));
+  REQUIRE_THROWS_WITH(ops::batch_norm(context, rows, one, one, mean, variance, {.epsilon = -1}),
+                      Catch::Contains("epsilon -1"));
 }

@@ -150,6 +150,7 @@ TEST_CASE("impossible values are errors") {
   check_override_rejected("optimizer.momentum=1", "less than 1");
   check_override_rejected("model.temperature=0", "greater than 0");
   check_override_rejected("batch_shaping.a=0", "greater than 0");
+  check_override_rejected("batch_shaping.b=20.5", "at most 20");
   check_override_rejected("batch_shaping.gamma=-1", "at least 0");
   check_override_rejected("l0.rho=-1", "at least 0");
   check_override_rejected("data.crop_padding=-1", "at least 0");
