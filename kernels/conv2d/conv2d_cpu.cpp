@@ -8,6 +8,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/conv2d/active_list.hpp"
 #include "kernels/conv2d/geometry.hpp"
 
 #ifndef BSG_CONV2D_ARGUMENTS
@@ -35,21 +36,6 @@ struct SampleArguments {
   bool accumulate;
 };
 
-// A group of samples' contribution to the weight gradient.
-template <class T>
-struct WeightArguments {
-  const T* planes;  // [sample][channel] scratch
-  std::int64_t sample_planes, channel, columns;
-  const T* dy;  // [sample][output][dy_plane], zero where a row is padded to whole vectors
-  std::int64_t sample_dy, dy_plane, dy_row;
-  std::int64_t rows, width;
-  std::int64_t samples, channels, outputs;
-  const T* input_gate;  // [sample][channels] or null
-  const Tap* taps;
-  std::int64_t tap_count;
-  T* dweight;  // [outputs][channels][taps], added to
-};
-
 }  // namespace
 }  // namespace bsg::kernels::cpu
 #endif
@@ -64,7 +50,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr bool kManyRegisters = HWY_TARGET == HWY_AVX3;
 constexpr int kOutputs = 6;
 constexpr int kVectors = kManyRegisters ? 4 : 2;
-constexpr int kGradientOutputs = kManyRegisters ? 8 : 4;
 
 // kR output channels x kP vectors of positions.
 template <int kR, int kP, class D, class T>
@@ -165,64 +150,8 @@ void sample(const SampleArguments<T>& a) {
   }
 }
 
-// kK output channels x kT taps of one input channel, over all samples of the group.
-template <int kK, int kT, class D, class T>
-HWY_INLINE void gradient_tile(D d, const WeightArguments<T>& a, std::int64_t k, std::int64_t c, std::int64_t t) {
-  using V = hn::Vec<D>;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  V sum[kK][kT];
-  for (int i = 0; i < kK; ++i)
-    for (int j = 0; j < kT; ++j) sum[i][j] = hn::Zero(d);
-  for (std::int64_t n = 0; n < a.samples; ++n) {
-    if (a.input_gate != nullptr && a.input_gate[n * a.channels + c] == T{0}) continue;
-    const T* dy = a.dy + n * a.sample_dy + k * a.dy_plane;
-    const T* x = a.planes + n * a.sample_planes + c * a.channel;
-    for (std::int64_t row = 0; row < a.rows; ++row)
-      for (std::int64_t column = 0; column < a.width; column += lanes) {
-        V window[kT];
-        for (int j = 0; j < kT; ++j) window[j] = hn::LoadU(d, x + a.taps[t + j].offset + row * a.columns + column);
-        for (int i = 0; i < kK; ++i) {
-          const V g = hn::LoadU(d, dy + i * a.dy_plane + row * a.dy_row + column);
-          for (int j = 0; j < kT; ++j) sum[i][j] = hn::MulAdd(g, window[j], sum[i][j]);
-        }
-      }
-  }
-  for (int i = 0; i < kK; ++i)
-    for (int j = 0; j < kT; ++j)
-      a.dweight[((k + i) * a.channels + c) * a.tap_count + a.taps[t + j].weight] +=
-          hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
-}
-
-template <int kK, class D, class T>
-void gradient_outputs(D d, const WeightArguments<T>& a, std::int64_t k) {
-  for (std::int64_t c = 0; c < a.channels; ++c) {
-    std::int64_t t = 0;
-    for (; t + 3 <= a.tap_count; t += 3) gradient_tile<kK, 3>(d, a, k, c, t);
-    for (; t < a.tap_count; ++t) gradient_tile<kK, 1>(d, a, k, c, t);
-  }
-}
-
-template <class D, class T>
-void gradient_with(D d, const WeightArguments<T>& a) {
-  std::int64_t k = 0;
-  for (; k + kGradientOutputs <= a.outputs; k += kGradientOutputs) gradient_outputs<kGradientOutputs>(d, a, k);
-  for (; k < a.outputs; ++k) gradient_outputs<1>(d, a, k);
-}
-
-template <class T>
-void gradient(const WeightArguments<T>& a) {
-  const hn::ScalableTag<T> whole;
-  if (a.width <= static_cast<std::int64_t>(hn::Lanes(whole) / 2)) {
-    gradient_with(hn::CappedTag<T, (HWY_LANES(T) > 1 ? HWY_LANES(T) / 2 : 1)>(), a);
-  } else {
-    gradient_with(whole, a);
-  }
-}
-
 void sample_f32(const SampleArguments<float>& a) { sample(a); }
 void sample_f64(const SampleArguments<double>& a) { sample(a); }
-void gradient_f32(const WeightArguments<float>& a) { gradient(a); }
-void gradient_f64(const WeightArguments<double>& a) { gradient(a); }
 
 }  // namespace
 }  // namespace HWY_NAMESPACE
@@ -235,13 +164,9 @@ namespace {
 
 HWY_EXPORT(sample_f32);
 HWY_EXPORT(sample_f64);
-HWY_EXPORT(gradient_f32);
-HWY_EXPORT(gradient_f64);
 
 void run(const SampleArguments<float>& a) { HWY_DYNAMIC_DISPATCH(sample_f32)(a); }
 void run(const SampleArguments<double>& a) { HWY_DYNAMIC_DISPATCH(sample_f64)(a); }
-void run(const WeightArguments<float>& a) { HWY_DYNAMIC_DISPATCH(gradient_f32)(a); }
-void run(const WeightArguments<double>& a) { HWY_DYNAMIC_DISPATCH(gradient_f64)(a); }
 
 // Copies one plane into its place in scratch; what lies outside stays as it is (zero).
 template <class T>
@@ -262,14 +187,6 @@ void place_plane(const ScratchPlanes& to, const T* plane, std::int64_t height, s
       phase_row[right % s * to.phase_plane() + right / s] = plane[i * width + j];
     }
   }
-}
-
-// The channels of one sample that are on; all of them without a gate.
-template <class T>
-void list_active(const T* gate, std::int64_t count, std::vector<std::int64_t>& active) {
-  active.clear();
-  for (std::int64_t i = 0; i < count; ++i)
-    if (gate == nullptr || gate[i] != T{0}) active.push_back(i);
 }
 
 }  // namespace
@@ -339,59 +256,6 @@ void conv2d_backward_input(const Launch& launch, const Conv2dShape& s, const T* 
 }
 
 template <class T>
-void conv2d_backward_weight(const Launch& launch, const Conv2dShape& s, const T* x, const T* dy, const T* input_gate,
-                            const T* output_gate, T* dweight, bool accumulate, T* workspace) {
-  const ForwardGeometry geometry(s);
-  const WeightGradientParts parts(s);
-  T* const partial = workspace;
-  std::fill(partial, partial + parts.parts * s.weights(), T{0});
-  const std::int64_t sample_planes = s.channels * geometry.scratch.channel();
-  const std::int64_t sample_dy = s.outputs * parts.dy_plane;
-  const std::int64_t width = s.out_width(), rows = s.out_height();
-  const int threads = static_cast<int>(std::clamp<std::int64_t>(parts.parts, 1, launch.threads));
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread) {
-    T* const planes = workspace + parts.parts * s.weights() + thread * parts.scratch;
-    T* const gradients = planes + parts.group * sample_planes;
-    std::fill(planes, planes + parts.scratch, T{0});
-    for (std::int64_t part = thread; part < parts.parts; part += threads) {
-      const std::int64_t last = parts.begin(part + 1, s.batch);
-      for (std::int64_t first = parts.begin(part, s.batch); first < last; first += parts.group) {
-        const std::int64_t samples = std::min(parts.group, last - first);
-        for (std::int64_t i = 0; i < samples; ++i) {
-          const std::int64_t n = first + i;
-          for (std::int64_t c = 0; c < s.channels; ++c)
-            if (input_gate == nullptr || input_gate[n * s.channels + c] != T{0})
-              place_plane(geometry.scratch, x + (n * s.channels + c) * s.height * s.width, s.height, s.width,
-                          planes + i * sample_planes + c * geometry.scratch.channel());
-          for (std::int64_t k = 0; k < s.outputs; ++k) {
-            const bool on = output_gate == nullptr || output_gate[n * s.outputs + k] != T{0};
-            const T* from = dy + (n * s.outputs + k) * rows * width;
-            T* to = gradients + i * sample_dy + k * parts.dy_plane;
-            for (std::int64_t row = 0; row < rows; ++row, to += parts.dy_row, from += width) {
-              if (on) {
-                std::copy(from, from + width, to);
-              } else {
-                std::fill(to, to + width, T{0});
-              }
-            }
-          }
-        }
-        run(WeightArguments<T>{planes, sample_planes, geometry.scratch.channel(), geometry.scratch.columns, gradients,
-                               sample_dy, parts.dy_plane, parts.dy_row, rows, width, samples, s.channels, s.outputs,
-                               input_gate == nullptr ? nullptr : input_gate + first * s.channels,
-                               geometry.grid.taps.data(), s.taps(), partial + part * s.weights()});
-      }
-    }
-  }
-  for (std::int64_t i = 0; i < s.weights(); ++i) {
-    T sum = accumulate ? dweight[i] : T{0};
-    for (std::int64_t part = 0; part < parts.parts; ++part) sum += partial[part * s.weights() + i];
-    dweight[i] = sum;
-  }
-}
-
-template <class T>
 void conv2d_backward_bias(const Launch& launch, const Conv2dShape& s, const T* dy, T* dbias, bool accumulate) {
   const std::int64_t plane = s.out_height() * s.out_width();
 #pragma omp parallel for num_threads(launch.threads) schedule(static)
@@ -408,8 +272,6 @@ void conv2d_backward_bias(const Launch& launch, const Conv2dShape& s, const T* d
                                   T*, T*);                                                                             \
   template void conv2d_backward_input<T>(const Launch&, const Conv2dShape&, const T*, const T*, const T*, T*, bool,    \
                                          T*);                                                                          \
-  template void conv2d_backward_weight<T>(const Launch&, const Conv2dShape&, const T*, const T*, const T*, const T*,   \
-                                          T*, bool, T*);                                                               \
   template void conv2d_backward_bias<T>(const Launch&, const Conv2dShape&, const T*, T*, bool);
 BSG_INSTANTIATE(float)
 BSG_INSTANTIATE(double)

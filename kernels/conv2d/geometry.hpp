@@ -52,14 +52,16 @@ struct BackwardInputGeometry {
   std::vector<OutputGrid> grids;  // of dx; a grid without taps is zero
 };
 
-// How the batch is cut for the weight gradient: by the shape alone, so that the sum does not depend on the thread
-// count.
-struct WeightGradientParts {
-  explicit WeightGradientParts(const Conv2dShape& shape);
-  std::int64_t parts;             // each has a partial sum of its own
-  std::int64_t group;             // samples whose planes are in scratch at once
-  std::int64_t dy_row, dy_plane;  // rows of dy padded to whole vectors
-  std::int64_t scratch;           // elements for one part's group
+// How the batch is cut for the weight gradient, and where dy lies once it is turned to [row][pixel][outputs]: decided
+// by the shape alone, so that the sum does not depend on the thread count.
+struct WeightGradientLayout {
+  explicit WeightGradientLayout(const Conv2dShape& shape);
+  std::int64_t parts;       // of the batch; each has a sum of its own, [channels][taps][pixel]
+  std::int64_t taps;        // neighbours along a kernel row that are done together: 3 or 1
+  std::int64_t band;        // dy rows that are turned at once
+  std::int64_t margin;      // zero pixels in front of a turned row
+  std::int64_t pixel, row;  // elements from one turned pixel (outputs, padded to whole vectors) and row to the next
+  std::int64_t turned;      // elements of a band
   std::int64_t begin(std::int64_t part, std::int64_t batch) const { return batch * part / parts; }
 };
 

@@ -78,26 +78,27 @@ BackwardInputGeometry::BackwardInputGeometry(const Conv2dShape& s) {
     }
 }
 
-WeightGradientParts::WeightGradientParts(const Conv2dShape& s) {
+WeightGradientLayout::WeightGradientLayout(const Conv2dShape& s) {
   constexpr std::int64_t kParts = 8;
-  constexpr std::int64_t kGroupElements = 96 * 1024;  // 384 KB of float: a group stays in a core's L2
-  const ForwardGeometry geometry(s);
+  constexpr std::int64_t kBandElements = 48 * 1024;  // 192 KB of float: a band stays in a core's L2 beside its x rows
   parts = std::max<std::int64_t>(1, std::min(kParts, s.batch));
-  dy_row = (s.out_width() + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
-  if (s.out_width() <= kMaxLanes / 2) dy_row = kMaxLanes / 2;
-  dy_plane = s.out_height() * dy_row;
-  const std::int64_t sample = s.channels * geometry.scratch.channel() + s.outputs * dy_plane;
-  group = std::clamp<std::int64_t>(kGroupElements / std::max<std::int64_t>(sample, 1), 1, 8);
-  scratch = group * sample + kMaxLanes;
+  taps = s.kernel_width == 3 && s.stride == 1 && s.dilation == 1 ? 3 : 1;
+  pixel = (s.outputs + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+  // Three taps see dy from two pixels before an input's own to that pixel, shifted by the padding.
+  margin = taps == 3 ? std::max<std::int64_t>(0, 2 - s.padding) : 0;
+  row = (margin + (taps == 3 ? std::max(s.out_width(), s.width + s.padding) : s.out_width())) * pixel;
+  band = std::clamp<std::int64_t>(kBandElements / std::max<std::int64_t>(row, 1), 1, s.out_height());
+  turned = band * row;
 }
 
 std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
   const ForwardGeometry forward(shape);
   const BackwardInputGeometry backward(shape);
-  const WeightGradientParts parts(shape);
+  const WeightGradientLayout gradient(shape);
   const std::int64_t for_forward = threads * shape.channels * forward.scratch.channel();
   const std::int64_t for_input = threads * shape.outputs * backward.scratch.channel() + shape.weights();
-  const std::int64_t for_weight = threads * parts.scratch + parts.parts * shape.weights();
+  const std::int64_t for_weight =
+      threads * gradient.turned + gradient.parts * shape.channels * shape.taps() * gradient.pixel;
   return std::max({for_forward, for_input, for_weight}) + kMaxLanes;
 }
 
