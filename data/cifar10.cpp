@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "data/limit.hpp"
 #include "data/memory_dataset.hpp"
 #include "engine/core/error.hpp"
 #include "engine/core/file.hpp"
@@ -33,7 +34,7 @@ std::vector<std::string> lines_of(const std::string& path) {
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     std::string line = text.substr(begin, end - begin);
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (line.ends_with('\r')) line.pop_back();
     if (!line.empty()) lines.push_back(std::move(line));
     begin = end + 1;
   }
@@ -164,26 +165,28 @@ std::shared_ptr<const Dataset> open_cifar10(const std::string& folder, Split spl
   if (split == Split::test) files = {kTestFile};
 
   std::vector<Example> examples;
-  std::vector<std::pair<std::int64_t, std::string>> ends;  // index after the file's last example, path
+  std::vector<std::int64_t> labels;
+  std::vector<std::string> paths;
+  std::vector<std::size_t> ends;  // place after the file's last example
   for (const std::string& name : files) {
-    const std::string path = folder + "/" + name;
-    const std::int64_t records = record_count(path);
-    auto more = parse_cifar10(read_file(path, static_cast<std::uint64_t>(records * kCifarRecordBytes)),
-                              static_cast<std::int64_t>(classes.size()), path);
-    std::move(more.begin(), more.end(), std::back_inserter(examples));
-    ends.emplace_back(static_cast<std::int64_t>(examples.size()), path);
-  }
-  if (split == Split::train && limit > 0 && limit < static_cast<std::int64_t>(examples.size())) {
-    examples.resize(static_cast<std::size_t>(limit));
-  }
-  return std::make_shared<MemoryDataset>(std::move(examples), classes, [ends](std::int64_t index) {
-    std::int64_t first = 0;
-    for (const auto& [end, path] : ends) {
-      if (index < end) return fmt::format("{}, record {}", path, index - first);
-      first = end;
+    paths.push_back(folder + "/" + name);
+    const std::int64_t records = record_count(paths.back());
+    auto more = parse_cifar10(read_file(paths.back(), static_cast<std::uint64_t>(records * kCifarRecordBytes)),
+                              static_cast<std::int64_t>(classes.size()), paths.back());
+    for (Example& example : more) {
+      labels.push_back(example.label);
+      examples.push_back(std::move(example));
     }
-    return std::string();
-  });
+    ends.push_back(examples.size());
+  }
+  const auto places = places_in_turn(labels, split == Split::train ? limit : 0);
+  const auto source = [places, paths, ends](std::int64_t index) {
+    const std::size_t place = places[static_cast<std::size_t>(index)];
+    std::size_t file = 0;
+    while (place >= ends[file]) ++file;
+    return fmt::format("{}, record {}", paths[file], place - (file == 0 ? 0 : ends[file - 1]));
+  };
+  return std::make_shared<MemoryDataset>(taken_at(std::move(examples), places), classes, source);
 }
 
 }  // namespace bsg::data

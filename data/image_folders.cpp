@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "data/decode.hpp"
+#include "data/limit.hpp"
 #include "data/memory_dataset.hpp"
 #include "data/parallel.hpp"
 #include "engine/core/error.hpp"
@@ -81,21 +82,6 @@ std::vector<File> list_files(const std::string& folder, const std::vector<std::s
   return files;
 }
 
-// The first of every class, then the second of every class, and so on, until there are `limit`; in the old order.
-void keep_first_of_each(std::vector<File>& files, std::int64_t limit, std::size_t classes) {
-  if (limit <= 0 || limit >= static_cast<std::int64_t>(files.size())) return;
-  std::vector<std::int64_t> seen(classes, 0);
-  std::vector<std::pair<std::int64_t, std::size_t>> order;  // rank in the class, place in files
-  for (std::size_t i = 0; i < files.size(); ++i)
-    order.emplace_back(seen[static_cast<std::size_t>(files[i].label)]++, i);
-  std::sort(order.begin(), order.end());
-  order.resize(static_cast<std::size_t>(limit));
-  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::vector<File> kept;
-  for (const auto& [rank, place] : order) kept.push_back(std::move(files[place]));
-  files = std::move(kept);
-}
-
 class FileDataset : public Dataset {
  public:
   FileDataset(std::vector<File> files, std::vector<std::string> classes)
@@ -154,7 +140,11 @@ std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split
   require_same_classes(test, test_classes, train, classes);
 
   auto files = list_files(split == Split::train ? train : test, classes);
-  if (split == Split::train) keep_first_of_each(files, limit, classes.size());
+  if (split == Split::train && limit > 0) {
+    std::vector<std::int64_t> labels;
+    for (const File& file : files) labels.push_back(file.label);
+    files = taken_at(std::move(files), places_in_turn(labels, limit));
+  }
   const auto dataset = std::make_shared<FileDataset>(std::move(files), std::move(classes));
   if (dataset->file_bytes() > kMaxMemory) return dataset;
   if (auto loaded = load(dataset)) return loaded;

@@ -13,7 +13,8 @@
 namespace bsg::data {
 namespace {
 
-enum class Figure { disc, ring, square, triangle, cross, star, stripes, checkers, dots, target };
+// In the order of the labels.
+enum class Figure { checkers, cross, disc, dots, ring, square, star, stripes, target, triangle };
 constexpr int kFigures = 10;
 
 constexpr int kSide = kSyntheticSide;
@@ -207,8 +208,8 @@ Example draw(Generator& random, std::int64_t label, double difficulty) {
 }  // namespace
 
 const std::vector<std::string>& synthetic_classes() {
-  static const std::vector<std::string> names = {"disc", "ring",    "square",   "triangle", "cross",
-                                                 "star", "stripes", "checkers", "dots",     "target"};
+  static const std::vector<std::string> names = {"checkers", "cross", "disc",    "dots",   "ring",
+                                                 "square",   "star",  "stripes", "target", "triangle"};
   return names;
 }
 

@@ -17,7 +17,7 @@
 namespace bsg::data {
 
 inline constexpr int kSyntheticSide = 32;
-// Names by label. The shapes come first, then the textures.
+// Names by label, in alphabetical order: folders of these names give the same labels.
 const std::vector<std::string>& synthetic_classes();
 
 // Image `index` (>= 0) of a split: a function of its arguments alone. Its label is index % 10. The two splits of a

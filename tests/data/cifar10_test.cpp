@@ -75,7 +75,11 @@ TEST_CASE("cifar10: records become images, in the order of the files") {
   const auto test = open_dataset(folder.path().string(), Split::test);
   REQUIRE(test->size() == 2);
   CHECK(test->get(1).image.pixels[1] == 52);
-  CHECK(open_dataset(folder.path().string(), Split::train, {.limit = 4})->size() == 4);
+  // Labels are 0 1 2 in every file: the first of each, then the second of label 0.
+  const auto limited = open_dataset(folder.path().string(), Split::train, {.limit = 4});
+  REQUIRE(limited->size() == 4);
+  CHECK(limited->get(3).image.pixels[1] == 11);
+  CHECK(limited->source(3) == (folder / "data_batch_2.bin") + ", record 0");
   CHECK(open_dataset(folder.path().string(), Split::test, {.limit = 1})->size() == 2);
 }
 
