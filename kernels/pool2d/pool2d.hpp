@@ -33,13 +33,13 @@ template <class T>
 void max_pool2d_backward(const Launch& launch, const Pool2dShape& shape, const T* x, const T* dy, T* dx,
                          bool accumulate);
 
-// y = the sum of each window, taken in double, over kernel * kernel (count_padding) or over the elements it holds.
+// y = the sum of each window, taken in double, over kernel * kernel (count_include_pad) or over the elements it holds.
 // dilation must be 1.
 template <class T>
-void average_pool2d(const Launch& launch, const Pool2dShape& shape, bool count_padding, const T* x, T* y);
+void average_pool2d(const Launch& launch, const Pool2dShape& shape, bool count_include_pad, const T* x, T* y);
 
 template <class T>
-void average_pool2d_backward(const Launch& launch, const Pool2dShape& shape, bool count_padding, const T* dy, T* dx,
+void average_pool2d_backward(const Launch& launch, const Pool2dShape& shape, bool count_include_pad, const T* dy, T* dx,
                              bool accumulate);
 
 }  // namespace cpu

@@ -35,8 +35,8 @@ Range windows_of(const Pool2dShape& s, std::int64_t h, std::int64_t outputs) {
           std::min((h + s.padding) / s.stride + 1, outputs)};
 }
 
-double divisor(const Pool2dShape& s, bool count_padding, const Range& rows, const Range& columns) {
-  return static_cast<double>(count_padding ? s.kernel * s.kernel : rows.size() * columns.size());
+double divisor(const Pool2dShape& s, bool count_include_pad, const Range& rows, const Range& columns) {
+  return static_cast<double>(count_include_pad ? s.kernel * s.kernel : rows.size() * columns.size());
 }
 
 // Element of x's plane that window (i, j) takes its maximum from.
@@ -100,27 +100,27 @@ void max_pool2d_backward(const Launch& launch, const Pool2dShape& s, const T* x,
 }
 
 template <class T>
-void average_pool2d(const Launch& launch, const Pool2dShape& s, bool count_padding, const T* x, T* y) {
+void average_pool2d(const Launch& launch, const Pool2dShape& s, bool count_include_pad, const T* x, T* y) {
   const std::int64_t rows = s.out_height(), columns = s.out_width(), plane = s.height * s.width;
-  parallel_for(launch, s.planes, s.planes * rows * columns * s.kernel * s.kernel,
-               [&](std::int64_t begin, std::int64_t end) {
-                 for (std::int64_t p = begin; p < end; ++p)
-                   for (std::int64_t i = 0; i < rows; ++i) {
-                     const Range down = inputs_of(s, i, s.height);
-                     for (std::int64_t j = 0; j < columns; ++j) {
-                       const Range right = inputs_of(s, j, s.width);
-                       double sum = 0;
-                       for (std::int64_t h = down.begin; h < down.end; ++h)
-                         for (std::int64_t w = right.begin; w < right.end; ++w)
-                           sum += static_cast<double>(x[p * plane + h * s.width + w]);
-                       y[(p * rows + i) * columns + j] = static_cast<T>(sum / divisor(s, count_padding, down, right));
-                     }
-                   }
-               });
+  parallel_for(
+      launch, s.planes, s.planes * rows * columns * s.kernel * s.kernel, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t p = begin; p < end; ++p)
+          for (std::int64_t i = 0; i < rows; ++i) {
+            const Range down = inputs_of(s, i, s.height);
+            for (std::int64_t j = 0; j < columns; ++j) {
+              const Range right = inputs_of(s, j, s.width);
+              double sum = 0;
+              for (std::int64_t h = down.begin; h < down.end; ++h)
+                for (std::int64_t w = right.begin; w < right.end; ++w)
+                  sum += static_cast<double>(x[p * plane + h * s.width + w]);
+              y[(p * rows + i) * columns + j] = static_cast<T>(sum / divisor(s, count_include_pad, down, right));
+            }
+          }
+      });
 }
 
 template <class T>
-void average_pool2d_backward(const Launch& launch, const Pool2dShape& s, bool count_padding, const T* dy, T* dx,
+void average_pool2d_backward(const Launch& launch, const Pool2dShape& s, bool count_include_pad, const T* dy, T* dx,
                              bool accumulate) {
   const std::int64_t rows = s.out_height(), columns = s.out_width(), plane = s.height * s.width;
   parallel_for(launch, s.planes, s.planes * rows * columns * s.kernel * s.kernel,
@@ -134,7 +134,7 @@ void average_pool2d_backward(const Launch& launch, const Pool2dShape& s, bool co
                        for (std::int64_t i = down.begin; i < down.end; ++i)
                          for (std::int64_t j = right.begin; j < right.end; ++j)
                            sum += static_cast<double>(dy[(p * rows + i) * columns + j]) /
-                                  divisor(s, count_padding, inputs_of(s, i, s.height), inputs_of(s, j, s.width));
+                                  divisor(s, count_include_pad, inputs_of(s, i, s.height), inputs_of(s, j, s.width));
                        T& to = dx[p * plane + h * s.width + w];
                        to = static_cast<T>(accumulate ? static_cast<double>(to) + sum : sum);
                      }

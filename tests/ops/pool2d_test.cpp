@@ -111,16 +111,16 @@ TEST_CASE("average_pool2d follows plain windows, with and without the padding in
   Context context({.threads = 2});
   for (const Case& p : kCases) {
     if (p.options.dilation != 1) continue;
-    for (const bool count_padding : {true, false}) {
-      CAPTURE(p.x.str(), p.options.kernel, p.options.stride, p.options.padding, count_padding);
+    for (const bool count_include_pad : {true, false}) {
+      CAPTURE(p.x.str(), p.options.kernel, p.options.stride, p.options.padding, count_include_pad);
       const Tensor x = random_tensor(context, p.x, 1);
       const auto f = [&](Context& c, const std::vector<Var>& in) {
-        return ops::average_pool2d(c, in[0], p.options, count_padding);
+        return ops::average_pool2d(c, in[0], p.options, count_include_pad);
       };
       const Tensor y = f(context, {x}).value, single = f(context, {x.cast(context, DType::f32)}).value;
       REQUIRE(y.shape() == expected_shape(p));
       each_window(x, y, p.options, [&](std::int64_t index, std::int64_t, const Window& w) {
-        const double divisor = count_padding ? std::pow(p.options.kernel, 2) : static_cast<double>(w.values.size());
+        const double divisor = count_include_pad ? std::pow(p.options.kernel, 2) : static_cast<double>(w.values.size());
         const double mean = std::accumulate(w.values.begin(), w.values.end(), 0.0) / divisor;
         REQUIRE(y.data<double>()[index] == Approx(mean).margin(1e-14));
         REQUIRE(single.data<float>()[index] == Approx(mean).margin(1e-6));

@@ -17,6 +17,7 @@
 #include "tools/common/interrupt.hpp"
 #include "tools/common/loader_source.hpp"
 #include "tools/common/recipe_network.hpp"
+#include "tools/common/validators.hpp"
 
 namespace bsg::tools {
 namespace {
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", options.out, "folder of the run; it must not hold another run")->required();
   app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
   app.add_option("--seed", options.seed, "of initial weights, order, augmentation and gate noise")
+      ->check(bsg::tools::check_uint64)
       ->capture_default_str();
   app.add_option("--threads", options.threads, "CPU threads; the result does not depend on them")
       ->check(CLI::Range(1, 1024))
