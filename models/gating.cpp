@@ -23,6 +23,10 @@ nn::GateTrace GatingModule::forward(const nn::Pass& pass, const Var& x) const {
   return {logits, ops::binary_concrete_gate(pass.context, logits, options)};
 }
 
+inference::Gate GatingModule::lower(inference::Graph& graph, inference::Value x) const {
+  return graph.gate(x, fc1, bn, fc2);
+}
+
 std::int64_t GatingModule::macs() const { return fc1.weight.value.numel() + fc2.weight.value.numel(); }
 
 }  // namespace bsg::models

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "engine/inference/graph.hpp"
 #include "engine/nn/layers.hpp"
 #include "engine/nn/network.hpp"
 
@@ -25,6 +26,7 @@ class GatingModule : public nn::Module {
   // x [N, C, H, W] -> logits and gates, both [N, gates]. Training draws from the context's random numbers; otherwise
   // gate = 1[logit > 0].
   nn::GateTrace forward(const nn::Pass& pass, const Var& x) const;
+  inference::Gate lower(inference::Graph& graph, inference::Value x) const;
   // Multiply-accumulates of fc1 and fc2 for one image.
   std::int64_t macs() const;
 

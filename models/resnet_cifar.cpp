@@ -50,6 +50,14 @@ Var BasicBlock::forward(const nn::Pass& pass, const Var& x, std::vector<nn::Gate
   return bn2.forward(pass, out, true, shortcut);
 }
 
+inference::Value BasicBlock::lower(inference::Graph& graph, inference::Value x) const {
+  std::optional<inference::Gate> decided;
+  if (gate != nullptr) decided = gate->lower(graph, x);
+  const inference::Value hidden = graph.convolution(x, conv1, bn1, {.output_gate = decided, .relu = true});
+  return graph.convolution(hidden, conv2, bn2,
+                           {.input_gate = decided, .residual = x, .residual_stride = stride_, .relu = true});
+}
+
 CifarResNet::CifarResNet(Context& context, Generator& random, const CifarResNetConfig& config)
     : conv1(add_module("conv1", conv3x3(context, random, 3, kStemChannels, 1))),
       bn1(add_module("bn1", std::make_unique<nn::BatchNorm>(context, kStemChannels))),
@@ -96,6 +104,13 @@ Var CifarResNet::forward(const nn::Pass& pass, const Var& images, std::vector<nn
   Var x = bn1.forward(pass, conv1.forward(pass, images), true);
   for (const BasicBlock* block : blocks_) x = block->forward(pass, x, traces);
   return linear_->forward(pass, ops::global_average_pool(pass.context, x));
+}
+
+void CifarResNet::lower(inference::Graph& graph) const {
+  inference::Value x = graph.image(3, config_.height, config_.width);
+  x = graph.convolution(x, conv1, bn1, {.relu = true});
+  for (const BasicBlock* block : blocks_) x = block->lower(graph, x);
+  graph.classifier(x, *linear_);
 }
 
 }  // namespace bsg::models

@@ -25,6 +25,7 @@ class BasicBlock : public nn::Module {
   BasicBlock(Context& context, Generator& random, int in_channels, int out_channels, int stride,
              const GateConfig* gate_config);
   Var forward(const nn::Pass& pass, const Var& x, std::vector<nn::GateTrace>& traces) const;
+  inference::Value lower(inference::Graph& graph, inference::Value x) const;
 
   int in_channels() const { return in_channels_; }
   int out_channels() const { return out_channels_; }
@@ -48,6 +49,7 @@ class CifarResNet : public nn::Network {
 
   Var forward(const nn::Pass& pass, const Var& images, std::vector<nn::GateTrace>& traces) override;
   const nn::MacModel& macs() const override { return macs_; }
+  void lower(inference::Graph& graph) const override;
   const CifarResNetConfig& config() const { return config_; }
   const std::vector<BasicBlock*>& blocks() const { return blocks_; }
 

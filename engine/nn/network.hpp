@@ -7,6 +7,10 @@
 
 #include "engine/nn/module.hpp"
 
+namespace bsg::inference {
+class Graph;
+}
+
 namespace bsg::nn {
 
 // One gated layer's decisions in a forward pass.
@@ -42,6 +46,9 @@ class Network : public Module {
   virtual Var forward(const Pass& pass, const Var& images, std::vector<GateTrace>& traces) = 0;
   // For images of the size that the network was made for.
   virtual const MacModel& macs() const = 0;
+  // Adds the network to an empty graph, from the image to the classifier, with a gate for each of macs().layers in
+  // their order: what inference plans are made from.
+  virtual void lower(inference::Graph& graph) const = 0;
 };
 
 }  // namespace bsg::nn

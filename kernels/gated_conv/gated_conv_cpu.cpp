@@ -1,0 +1,263 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernels/gated_conv/gated_conv.hpp"
+#include "kernels/gated_conv/vectors.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gated_conv/gated_conv_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace bsg::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+static_assert(HWY_LANES(float) <= PlaneLayout::kSlack);
+using Vector = hn::Vec<D>;
+using Spot = ConvGeometry::Spot;
+
+// Register tiles of outputs x vectors: AVX-512 has 32 vector registers, everything before it 16. One register holds a
+// weight, as many as the tile has vectors hold pixels, the others sums.
+constexpr std::size_t kMaxOutputs = 6;
+constexpr std::size_t kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+
+template <class Tag>
+HWY_INLINE hn::Mask<Tag> lane_mask(Tag d, std::uint64_t lanes) {
+  return hn::LoadMaskBits(d, reinterpret_cast<const std::uint8_t*>(&lanes));
+}
+
+HWY_INLINE Vector load_row(const float* from) { return hn::LoadU(D(), from); }
+
+HWY_INLINE void store_row(Vector v, const Spot& spot, float* to) {
+  const D d;
+  if (spot.whole) {
+    hn::StoreU(v, d, to);
+  } else {
+    hn::BlendedStore(v, lane_mask(d, spot.lanes), d, to);
+  }
+}
+
+// A pair of rows is half a vector from each. Vectors of one lane have no halves, and no geometry asks them for any.
+#if HWY_TARGET == HWY_SCALAR
+HWY_INLINE Vector load_pair(const float* from, std::int64_t) { return load_row(from); }
+HWY_INLINE void store_pair(Vector v, const Spot& spot, float* to, std::int64_t) { store_row(v, spot, to); }
+#else
+using HalfD = hn::Half<D>;
+
+HWY_INLINE Vector load_pair(const float* from, std::int64_t row) {
+  return hn::Combine(D(), hn::LoadU(HalfD(), from + row), hn::LoadU(HalfD(), from));
+}
+
+HWY_INLINE void store_pair(Vector v, const Spot& spot, float* to, std::int64_t row) {
+  const HalfD half;
+  const auto lower = hn::LowerHalf(half, v), upper = hn::UpperHalf(half, v);
+  if (spot.whole) {
+    hn::StoreU(lower, half, to);
+    hn::StoreU(upper, half, to + row);
+  } else {
+    const std::uint64_t upper_lanes = spot.lanes >> hn::Lanes(half);
+    hn::BlendedStore(lower, lane_mask(half, spot.lanes), half, to);
+    if (upper_lanes != 0) hn::BlendedStore(upper, lane_mask(half, upper_lanes), half, to + row);
+  }
+}
+#endif
+
+template <bool kPairs>
+HWY_INLINE Vector load(const float* from, std::int64_t row) {
+  return kPairs ? load_pair(from, row) : load_row(from);
+}
+
+template <bool kPairs>
+HWY_INLINE void store(Vector v, const Spot& spot, float* to, std::int64_t row) {
+  kPairs ? store_pair(v, spot, to, row) : store_row(v, spot, to);
+}
+
+// Residual, ReLU, scale, sums and store of one output channel's vectors.
+template <std::size_t kP, bool kPairs>
+HWY_INLINE void finish(const GatedConv& a, std::int32_t output, const Spot* spots, bool first, Vector (&value)[kP]) {
+  const D d;
+  const ConvGeometry& g = *a.geometry;
+  const std::int64_t channel = output - a.residual_first;
+  if (a.residual != nullptr && channel >= 0 && channel < a.residual_channels) {
+    const float* const residual = a.residual + channel * g.residual_plane;
+    for (std::size_t p = 0; p < kP; ++p)
+      value[p] = hn::Add(value[p], load<kPairs>(residual + spots[p].residual, g.residual_row));
+  }
+  // In this order x86 returns the value when it is NaN: it must not pass for zero.
+  if (a.relu)
+    for (std::size_t p = 0; p < kP; ++p) value[p] = hn::Max(hn::Zero(d), value[p]);
+  if (a.scale != nullptr) {
+    const Vector scale = hn::Set(d, a.scale[output]);
+    for (std::size_t p = 0; p < kP; ++p) value[p] = hn::Mul(value[p], scale);
+  }
+  float* const y = a.y + output * g.y_plane;
+  for (std::size_t p = 0; p < kP; ++p) store<kPairs>(value[p], spots[p], y + spots[p].y, g.y_row);
+  if (a.sums != nullptr) {
+    float* const sums = a.sums + output * PlaneLayout::kSlack;
+    Vector sum = first ? hn::Zero(d) : hn::LoadU(d, sums);
+    for (std::size_t p = 0; p < kP; ++p)
+      sum = hn::Add(sum, spots[p].whole ? value[p] : hn::IfThenElseZero(lane_mask(d, spots[p].lanes), value[p]));
+    hn::StoreU(sum, d, sums);
+  }
+}
+
+// kR output channels x kP vectors of positions, over all active inputs and taps.
+template <std::size_t kR, std::size_t kP, bool kPairs, bool kSquare3>
+void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spot) {
+  const D d;
+  const ConvGeometry& g = *a.geometry;
+  const Spot* const spots = g.spots.data() + first_spot;
+  const auto tap_count = static_cast<std::int64_t>(g.taps.size());
+  const std::int64_t row = g.x_row;
+  const float* source[kP];
+  for (std::size_t p = 0; p < kP; ++p) source[p] = a.x + spots[p].x;
+  const float* weight[kR];
+  Vector sum[kR][kP];
+  for (std::size_t r = 0; r < kR; ++r) {
+    weight[r] = a.weight + outputs[r] * g.x_channels * tap_count;
+    const Vector bias = hn::Set(d, a.bias[outputs[r]]);
+    for (std::size_t p = 0; p < kP; ++p) sum[r][p] = bias;
+  }
+  const auto add_tap = [&](std::int64_t at, std::int64_t weight_at) HWY_ATTR {
+    Vector x[kP];
+    for (std::size_t p = 0; p < kP; ++p) x[p] = load<kPairs>(source[p] + at, row);
+    for (std::size_t r = 0; r < kR; ++r) {
+      const Vector w = hn::Set(d, weight[r][weight_at]);
+      for (std::size_t p = 0; p < kP; ++p) sum[r][p] = hn::MulAdd(w, x[p], sum[r][p]);
+    }
+  };
+  const std::int64_t* const taps = g.taps.data();
+  for (std::int64_t i = 0; i < a.input_count; ++i) {
+    const std::int64_t at = a.inputs[i] * g.x_plane, weight_at = a.inputs[i] * tap_count;
+    if constexpr (kSquare3) {
+      // Written out, so that offsets are constants.
+      add_tap(at, weight_at);
+      add_tap(at + 1, weight_at + 1);
+      add_tap(at + 2, weight_at + 2);
+      add_tap(at + row, weight_at + 3);
+      add_tap(at + row + 1, weight_at + 4);
+      add_tap(at + row + 2, weight_at + 5);
+      add_tap(at + 2 * row, weight_at + 6);
+      add_tap(at + 2 * row + 1, weight_at + 7);
+      add_tap(at + 2 * row + 2, weight_at + 8);
+    } else {
+      for (std::int64_t t = 0; t < tap_count; ++t) add_tap(at + taps[t], weight_at + t);
+    }
+  }
+  for (std::size_t r = 0; r < kR; ++r) finish<kP, kPairs>(a, outputs[r], spots, first_spot == 0, sum[r]);
+}
+
+using Tile = void (*)(const GatedConv&, const std::int32_t*, std::size_t);
+
+// tile<r + 1, p + 1, ...> at [p * kMaxOutputs + r]
+template <bool kPairs, bool kSquare3, std::size_t... i>
+constexpr std::array<Tile, sizeof...(i)> tiles(std::index_sequence<i...>) {
+  return {tile<i % kMaxOutputs + 1, i / kMaxOutputs + 1, kPairs, kSquare3>...};
+}
+
+// The size of the next of as many nearly equal blocks as `rest` needs: a tile of one output waits for its loads, two
+// halves do not.
+std::size_t next_block(std::size_t rest, std::size_t max) {
+  const std::size_t blocks = (rest + max - 1) / max;
+  return (rest + blocks - 1) / blocks;
+}
+
+template <bool kPairs, bool kSquare3>
+void conv_with(const GatedConv& a) {
+  static constexpr auto kTiles = tiles<kPairs, kSquare3>(std::make_index_sequence<kMaxOutputs * kMaxVectors>());
+  const std::size_t spots = a.geometry->spots.size();
+  const auto outputs = static_cast<std::size_t>(a.output_count);
+  // Positions outside, outputs inside: the window of the input that a tile reads stays in the first cache level.
+  for (std::size_t spot = 0; spot < spots;) {
+    const std::size_t p = next_block(spots - spot, kMaxVectors);
+    for (std::size_t k = 0; k < outputs;) {
+      const std::size_t r = next_block(outputs - k, kMaxOutputs);
+      kTiles[(p - 1) * kMaxOutputs + r - 1](a, a.outputs + k, spot);
+      k += r;
+    }
+    spot += p;
+  }
+}
+
+void conv(const GatedConv& a) {
+  if (a.geometry->row_pairs) {
+    a.geometry->square3 ? conv_with<true, true>(a) : conv_with<true, false>(a);
+  } else {
+    a.geometry->square3 ? conv_with<false, true>(a) : conv_with<false, false>(a);
+  }
+}
+
+// Elements 0, 2, 4, ... of `from` to `even`, the others to `odd`; count of them in all.
+void split_row(const float* HWY_RESTRICT from, std::int64_t count, float* HWY_RESTRICT even, float* HWY_RESTRICT odd) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t j = 0;
+  for (; j + 2 * lanes <= count; j += 2 * lanes) {
+    Vector a, b;
+    hn::LoadInterleaved2(d, from + j, a, b);
+    hn::StoreU(a, d, even + j / 2);
+    hn::StoreU(b, d, odd + j / 2);
+  }
+  for (; j < count; ++j) (j % 2 == 0 ? even : odd)[j / 2] = from[j];
+}
+
+void mean(const float* sums, std::int64_t channels, float factor, float* to) {
+  const D d;
+  for (std::int64_t c = 0; c < channels; ++c)
+    to[c] = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums + c * PlaneLayout::kSlack))) * factor;
+}
+
+std::size_t lanes_of_target() { return hn::Lanes(D()); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bsg::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bsg::kernels::cpu {
+namespace {
+
+HWY_EXPORT(conv);
+HWY_EXPORT(split_row);
+HWY_EXPORT(mean);
+HWY_EXPORT(lanes_of_target);
+
+}  // namespace
+
+std::size_t vector_lanes() { return HWY_DYNAMIC_DISPATCH(lanes_of_target)(); }
+
+void gated_conv(const GatedConv& arguments) { HWY_DYNAMIC_DISPATCH(conv)(arguments); }
+
+void place_sample(const PlaneLayout& to, const float* sample, std::int64_t begin, std::int64_t end, float* planes) {
+  for (std::int64_t c = begin; c < end; ++c)
+    for (std::int64_t i = 0; i < to.height; ++i)
+      std::copy_n(sample + (c * to.height + i) * to.width, to.width, planes + c * to.plane() + to.offset(i, 0));
+}
+
+void split_phases(const PlaneLayout& from, const float* x, const PlaneLayout& to, std::int64_t begin, std::int64_t end,
+                  float* y) {
+  const auto split = HWY_DYNAMIC_DISPATCH(split_row);
+  for (std::int64_t c = begin; c < end; ++c)
+    for (std::int64_t i = 0; i < from.height; ++i) {
+      const float* const row = x + c * from.plane() + from.offset(i, 0);
+      float* const target = y + c * to.plane();
+      if (to.phases == 2) {
+        split(row, from.width, target + to.offset(i, 0), target + to.offset(i, 1));
+      } else {
+        for (std::int64_t j = 0; j < from.width; ++j) target[to.offset(i, j)] = row[j];
+      }
+    }
+}
+
+void mean_of_planes(const float* sums, std::int64_t channels, float factor, float* mean) {
+  HWY_DYNAMIC_DISPATCH(mean)(sums, channels, factor, mean);
+}
+
+}  // namespace bsg::kernels::cpu
+#endif
