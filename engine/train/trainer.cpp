@@ -7,7 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/core/error.hpp"
-#include "engine/ops/softmax_cross_entropy.hpp"
+#include "engine/inference/evaluation_metrics.hpp"
+#include "engine/inference/plan.hpp"
 #include "engine/train/metrics_log.hpp"
 
 namespace bsg::train {
@@ -126,22 +127,23 @@ double Trainer::train_step(const LabelledImages& batch, const ScheduledValues& v
 
 MetricsRow Trainer::evaluate() {
   const Stopwatch watch;
-  MetricSums sums(network_.macs());
-  const nn::Pass pass{.context = context_};
+  inference::Plan plan(context_, network_);
+  inference::EvaluationMetrics metrics(network_.macs());
   LabelledImages batch;
-  for (data_.test.start(0, 0); data_.test.next(batch);) {
-    std::vector<nn::GateTrace> traces;
-    const Var logits = network_.forward(pass, Var(batch.images), traces);
-    const Var loss = ops::softmax_cross_entropy(context_, logits, batch.labels);
-    const auto value = static_cast<double>(loss.value.data<float>()[0]);
-    sums.add(logits.value, batch.labels, traces, value, {.task = value});
-  }
-  MetricsRow row = sums.row();
-  row.split = "test";
-  row.images_per_second = static_cast<double>(sums.images()) / watch.seconds();
-  if (!std::isfinite(row.loss))
+  for (data_.test.start(0, 0); data_.test.next(batch);) metrics.add(plan.run(batch.images), batch.labels);
+  const inference::Evaluation result = metrics.result();
+  if (!std::isfinite(result.loss))
     throw_error<NumericError>("{}: the loss on the test split became {} after epoch {}; the checkpoint before it stays",
-                              folder_.path, row.loss, epoch_ + 1);
+                              folder_.path, result.loss, epoch_ + 1);
+  MetricsRow row;
+  row.split = "test";
+  row.loss = row.loss_task = result.loss;
+  row.top1 = result.top1;
+  row.density = result.density;
+  row.density_per_layer = result.density_per_layer;
+  row.macs_mean = result.macs_mean;
+  row.macs_dense = result.macs_dense;
+  row.images_per_second = static_cast<double>(result.images) / watch.seconds();
   return row;
 }
 

@@ -2,6 +2,7 @@
 #include "tools/common/main.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,6 +69,7 @@ int train_by(const Options& options) {
 
   fmt::print("{}: {} images, {} classes, {} threads, from epoch {} to {}, into {}\n", recipe.model.arch,
              train.examples(), classes.size(), options.threads, trainer.epoch(), recipe.train.epochs, options.out);
+  std::fflush(stdout);
   watch_for_interrupts();
   TrainingProgress progress(recipe.train.epochs, recipe.train.batch);
   const train::TrainingOutcome outcome = trainer.run(progress, [] { return interrupt_signal() != 0; });
