@@ -1,0 +1,30 @@
+// The main of the test programs. Exit status 0: passed, 1: failed, 4: nothing failed and something was skipped. Catch2
+// 2's own main returns the number of failed assertions, which must not be 4.
+#include <cstdio>
+
+#if !__has_include(<catch2/catch_all.hpp>)
+#define CATCH_CONFIG_RUNNER
+#endif
+#include "tests/support/catch.hpp"
+#include "tests/support/skip.hpp"
+
+namespace {
+
+// Of this process: test cases run one after another.
+bool any_skipped = false;
+
+}  // namespace
+
+namespace bsg::test {
+
+void skip(const std::string& reason) {
+  std::printf("skipped: %s\n", reason.c_str());
+  any_skipped = true;
+}
+
+}  // namespace bsg::test
+
+int main(int argc, char** argv) {
+  if (Catch::Session().run(argc, argv) != 0) return 1;
+  return any_skipped ? 4 : 0;
+}

@@ -1,0 +1,17 @@
+// Real data for the tests that want it: not in the repository, and such tests skip where it is absent.
+#pragma once
+
+#include <string>
+
+namespace bsg::test {
+
+// The file or folder `name` in the folder that the environment variable BSG_DATA names, or else in ../shared/data
+// beside the repository (the working directory of the tests). Empty when there is none.
+std::string find_real_data(const std::string& name);
+
+// CIFAR-10 as JPEG files in train/CLASS and test/CLASS: BSG_DATA itself where it holds these, cifar10-jpeg/, or
+// cifar10-jpeg.tar.xz, which is unpacked into a temporary folder, once a process. Empty, after skip(), when there is
+// none.
+std::string cifar10_jpeg();
+
+}  // namespace bsg::test
