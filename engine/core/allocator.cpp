@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <sys/mman.h>
 
 #include "engine/core/error.hpp"
 
@@ -16,11 +17,25 @@ constexpr std::size_t kGuardBytes = Allocator::kAlignment;
 
 std::size_t system_bytes(std::size_t size_class, bool guard) { return size_class + (guard ? 2 * kGuardBytes : 0); }
 
-void* system_allocate(std::size_t bytes) {
-  return ::operator new (bytes, std::align_val_t{Allocator::kAlignment}, std::nothrow);
+// Activations are read in strides of a plane, a page each: with small pages a batch's worth exceeds the processor's
+// table of translations, and every miss walks two page tables on a virtual machine. So large blocks ask for large
+// pages.
+constexpr std::size_t kLargePage = std::size_t{2} << 20;
+
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{bytes >= kLargePage ? kLargePage : Allocator::kAlignment};
 }
 
-void system_free(void* base) noexcept { ::operator delete (base, std::align_val_t{Allocator::kAlignment}); }
+void* system_allocate(std::size_t bytes) {
+  void* const base = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+#ifdef MADV_HUGEPAGE
+  // A wish: where the system refuses it, small pages do.
+  if (base != nullptr && bytes >= kLargePage) madvise(base, bytes, MADV_HUGEPAGE);
+#endif
+  return base;
+}
+
+void system_free(void* base, std::size_t bytes) noexcept { ::operator delete(base, alignment_of(bytes)); }
 
 }  // namespace
 
@@ -101,14 +116,14 @@ void Allocator::free(void* block, std::size_t bytes) noexcept {
     cache_[block_bytes].push_back(base);
     statistics_.bytes_cached += block_bytes;
   } catch (const std::bad_alloc&) {
-    system_free(base);
+    system_free(base, system_bytes(block_bytes, options_.guard));
   }
 }
 
 void Allocator::trim() noexcept {
   const std::lock_guard lock(mutex_);
   for (auto& [block_bytes, blocks] : cache_)
-    for (void* base : blocks) system_free(base);
+    for (void* base : blocks) system_free(base, system_bytes(block_bytes, options_.guard));
   cache_.clear();
   statistics_.bytes_cached = 0;
 }

@@ -10,6 +10,7 @@
 
 #include "kernels/conv2d/active_list.hpp"
 #include "kernels/conv2d/geometry.hpp"
+#include "kernels/conv2d/winograd.hpp"
 
 #ifndef BSG_CONV2D_ARGUMENTS
 #define BSG_CONV2D_ARGUMENTS
@@ -194,9 +195,16 @@ void place_plane(const ScratchPlanes& to, const T* plane, std::int64_t height, s
 template <class T>
 void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, const T* weight, const T* bias,
                     const T* input_gate, const T* output_gate, T* y, T* workspace) {
+  const std::int64_t y_plane = s.out_height() * s.out_width();
+  if (output_gate != nullptr)
+    for (std::int64_t plane = 0; plane < s.batch * s.outputs; ++plane)
+      if (output_gate[plane] == T{0}) std::fill_n(y + plane * y_plane, y_plane, T{0});
+  if (winograd_pays(s))
+    return winograd_convolution<T>(launch, winograd_forward_shape(s), x,
+                                   {weight, s.channels * s.taps(), s.taps(), false}, bias, input_gate, output_gate, y,
+                                   false, workspace);
   const ForwardGeometry geometry(s);
   const std::int64_t planes = s.channels * geometry.scratch.channel();
-  const std::int64_t y_plane = s.out_height() * s.out_width();
   const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int thread = 0; thread < threads; ++thread) {
@@ -207,9 +215,6 @@ void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, cons
       list_active(input_gate == nullptr ? nullptr : input_gate + n * s.channels, s.channels, inputs);
       list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
       T* const to = y + n * s.outputs * y_plane;
-      if (static_cast<std::int64_t>(outputs.size()) < s.outputs)
-        for (std::int64_t k = 0; k < s.outputs; ++k)
-          if (output_gate[n * s.outputs + k] == T{0}) std::fill(to + k * y_plane, to + (k + 1) * y_plane, T{0});
       if (outputs.empty()) continue;
       for (const std::int64_t c : inputs)
         place_plane(geometry.scratch, x + (n * s.channels + c) * s.height * s.width, s.height, s.width,
@@ -224,6 +229,12 @@ void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, cons
 template <class T>
 void conv2d_backward_input(const Launch& launch, const Conv2dShape& s, const T* weight, const T* dy,
                            const T* output_gate, T* dx, bool accumulate, T* workspace) {
+  const T* const no_bias = nullptr;
+  const T* const no_gate = nullptr;
+  if (winograd_pays(s))
+    return winograd_convolution<T>(launch, winograd_backward_input_shape(s), dy,
+                                   {weight, s.taps(), s.channels * s.taps(), true}, no_bias, output_gate, no_gate, dx,
+                                   accumulate, workspace);
   const BackwardInputGeometry geometry(s);
   T* const turned = workspace;  // [C][K][taps]
   for (std::int64_t k = 0; k < s.outputs; ++k)

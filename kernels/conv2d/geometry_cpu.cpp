@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernels/conv2d/geometry.hpp"
+#include "kernels/conv2d/winograd.hpp"
 
 namespace bsg::kernels::cpu {
 
@@ -99,7 +100,11 @@ std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
   const std::int64_t for_input = threads * shape.outputs * backward.scratch.channel() + shape.weights();
   const std::int64_t for_weight =
       threads * gradient.turned + gradient.parts * shape.channels * shape.taps() * gradient.pixel;
-  return std::max({for_forward, for_input, for_weight}) + kMaxLanes;
+  std::int64_t most = std::max({for_forward, for_input, for_weight}) + kMaxLanes;
+  if (winograd_pays(shape))
+    most = std::max({most, winograd_workspace(winograd_forward_shape(shape), threads),
+                     winograd_workspace(winograd_backward_input_shape(shape), threads)});
+  return most;
 }
 
 }  // namespace bsg::kernels::cpu

@@ -19,12 +19,35 @@ struct Case {
 };
 
 const std::vector<Case> kCases = {
-    {2, 3, 32, 32, 16, 3, 3, {1, 1, 1}}, {2, 16, 16, 16, 7, 3, 3, {1, 1, 1}}, {3, 5, 8, 8, 13, 3, 3, {1, 1, 1}},
-    {2, 4, 7, 7, 6, 3, 3, {1, 1, 1}},    {2, 6, 14, 14, 9, 3, 3, {2, 1, 1}},  {1, 3, 9, 11, 2, 3, 3, {2, 1, 1}},
-    {2, 8, 8, 8, 5, 1, 1, {1, 0, 1}},    {2, 8, 9, 9, 5, 1, 1, {2, 0, 1}},    {1, 2, 12, 13, 3, 3, 3, {1, 2, 2}},
-    {1, 2, 17, 19, 3, 7, 7, {2, 3, 1}},  {1, 1, 1, 1, 1, 1, 1, {1, 0, 1}},    {1, 2, 1, 1, 3, 3, 3, {1, 1, 1}},
-    {2, 2, 5, 3, 4, 2, 3, {3, 1, 1}},    {1, 3, 21, 35, 17, 3, 3, {1, 0, 1}}, {1, 2, 10, 10, 3, 3, 3, {1, 4, 1}},
-    {0, 2, 4, 4, 3, 3, 3, {1, 1, 1}},    {1, 2, 11, 11, 3, 3, 3, {3, 2, 2}},
+    {2, 3, 32, 32, 16, 3, 3, {1, 1, 1}},
+    {2, 16, 16, 16, 7, 3, 3, {1, 1, 1}},
+    {3, 5, 8, 8, 13, 3, 3, {1, 1, 1}},
+    {2, 4, 7, 7, 6, 3, 3, {1, 1, 1}},
+    {2, 6, 14, 14, 9, 3, 3, {2, 1, 1}},
+    {1, 3, 9, 11, 2, 3, 3, {2, 1, 1}},
+    {2, 8, 8, 8, 5, 1, 1, {1, 0, 1}},
+    {2, 8, 9, 9, 5, 1, 1, {2, 0, 1}},
+    {1, 2, 12, 13, 3, 3, 3, {1, 2, 2}},
+    {1, 2, 17, 19, 3, 7, 7, {2, 3, 1}},
+    {1, 1, 1, 1, 1, 1, 1, {1, 0, 1}},
+    {1, 2, 1, 1, 3, 3, 3, {1, 1, 1}},
+    {2, 2, 5, 3, 4, 2, 3, {3, 1, 1}},
+    {1, 3, 21, 35, 17, 3, 3, {1, 0, 1}},
+    {1, 2, 10, 10, 3, 3, 3, {1, 4, 1}},
+    {0, 2, 4, 4, 3, 3, 3, {1, 1, 1}},
+    {1, 2, 11, 11, 3, 3, 3, {3, 2, 2}},
+    // From 8 channels on both sides and 512 outputs in the batch on, stride 1 runs by Winograd's transforms: rows of
+    // tiles shorter than a vector, longer, ending within one; odd heights and widths; each padding; planes in several
+    // groups.
+    {2, 8, 16, 16, 16, 3, 3, {1, 1, 1}},
+    {9, 12, 8, 8, 9, 3, 3, {1, 1, 1}},
+    {2, 9, 17, 19, 11, 3, 3, {1, 1, 1}},
+    {11, 10, 7, 7, 9, 3, 3, {1, 1, 1}},
+    {1, 8, 6, 91, 8, 3, 3, {1, 1, 1}},
+    {2, 8, 19, 18, 8, 3, 3, {1, 0, 1}},
+    {2, 9, 15, 16, 8, 3, 3, {1, 2, 1}},
+    {1, 64, 24, 24, 8, 3, 3, {1, 1, 1}},
+    {300, 8, 1, 2, 8, 3, 3, {1, 1, 1}},
 };
 
 // Plain loops; the sum is kept in S.
@@ -181,19 +204,21 @@ TEST_CASE("gradients of the gated convolutions: x and weight by central differen
 }
 
 TEST_CASE("a NaN in a skipped channel or weight reaches no output and no other gradient", "[gated_conv2d]") {
+  const auto c = GENERATE(4, 12);  // directly; by Winograd's transforms
+  const std::int64_t samples = 9, outputs = c + 1;
   Context context;
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const ops::Conv2dOptions options{1, 1, 1};
-  Tensor x = random_tensor(context, {2, 4, 8, 8}, 1, DType::f32),
-         w = random_tensor(context, {5, 4, 3, 3}, 2, DType::f32);
-  Tensor gate = Tensor::full(context, {2, 4}, 1), out_gate = Tensor::full(context, {2, 5}, 1);
-  for (const int n : {0, 1}) {
-    gate.data<float>()[n * 4 + 2] = 0;
-    out_gate.data<float>()[n * 5 + 1] = 0;
-    for (int i = 0; i < 64; ++i) x.data<float>()[(n * 4 + 2) * 64 + i] = nan;
+  Tensor x = random_tensor(context, {samples, c, 8, 8}, 1, DType::f32),
+         w = random_tensor(context, {outputs, c, 3, 3}, 2, DType::f32);
+  Tensor gate = Tensor::full(context, {samples, c}, 1), out_gate = Tensor::full(context, {samples, outputs}, 1);
+  for (int n = 0; n < samples; ++n) {
+    gate.data<float>()[n * c + 2] = 0;
+    out_gate.data<float>()[n * outputs + 1] = 0;
+    for (int i = 0; i < 64; ++i) x.data<float>()[(n * c + 2) * 64 + i] = nan;
   }
-  for (int k = 0; k < 5; ++k)
-    for (int t = 0; t < 9; ++t) w.data<float>()[(k * 4 + 2) * 9 + t] = nan;
+  for (int k = 0; k < outputs; ++k)
+    for (int t = 0; t < 9; ++t) w.data<float>()[(k * c + 2) * 9 + t] = nan;
   Tape tape(context);
   const Var tracked = tape.input(w);
   const Var y = ops::gated_input_conv2d(context, x, gate, tracked, options);
@@ -202,22 +227,23 @@ TEST_CASE("a NaN in a skipped channel or weight reaches no output and no other g
   const Tensor gradient = tape.gradient(tracked);
   for (std::int64_t i = 0; i < gradient.numel(); ++i) REQUIRE(std::isfinite(gradient.data<float>()[i]));
 
-  Tensor clean = random_tensor(context, {2, 4, 8, 8}, 3, DType::f32),
-         poisoned = random_tensor(context, {5, 4, 3, 3}, 4, DType::f32);
-  for (int i = 0; i < 36; ++i) poisoned.data<float>()[36 + i] = nan;
+  Tensor clean = random_tensor(context, {samples, c, 8, 8}, 3, DType::f32),
+         poisoned = random_tensor(context, {outputs, c, 3, 3}, 4, DType::f32);
+  for (int i = 0; i < 9 * c; ++i) poisoned.data<float>()[9 * c + i] = nan;
   const Tensor out = ops::gated_output_conv2d(context, clean, poisoned, out_gate, options).value;
   for (const float value : out.span<float>()) REQUIRE(std::isfinite(value));
 }
 
 TEST_CASE("the bits do not depend on the thread count", "[conv2d]") {
+  const auto c = GENERATE(6, 9);  // directly; by Winograd's transforms
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 3}) {
     Context context({.threads = threads});
-    const Tensor x = random_tensor(context, {13, 6, 10, 10}, 1, DType::f32),
-                 w = random_tensor(context, {9, 6, 3, 3}, 2, DType::f32);
+    const Tensor x = random_tensor(context, {13, c, 10, 10}, 1, DType::f32),
+                 w = random_tensor(context, {9, c, 3, 3}, 2, DType::f32);
     Tape tape(context);
     const Var vx = tape.input(x), vw = tape.input(w);
-    const Var y = ops::gated_input_conv2d(context, vx, random_gate(context, 13, 6, 0.6, DType::f32), vw, {1, 1, 1});
+    const Var y = ops::gated_input_conv2d(context, vx, random_gate(context, 13, c, 0.6, DType::f32), vw, {1, 1, 1});
     std::vector<float> all(y.value.span<float>().begin(), y.value.span<float>().end());
     tape.backward(y, random_tensor(context, y.shape(), 3, DType::f32));
     for (const Var* v : {&vx, &vw}) {
