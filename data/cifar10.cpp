@@ -179,7 +179,7 @@ std::shared_ptr<const Dataset> open_cifar10(const std::string& folder, Split spl
     }
     ends.push_back(examples.size());
   }
-  const auto places = places_in_turn(labels, split == Split::train ? limit : 0);
+  const auto places = places_in_turn(labels, limit);
   const auto source = [places, paths, ends](std::int64_t index) {
     const std::size_t place = places[static_cast<std::size_t>(index)];
     std::size_t file = 0;

@@ -41,7 +41,7 @@ struct OpenOptions {
   // Of the built-in generator; other sets ignore them.
   std::int64_t synthetic_train = 10000, synthetic_test = 2000;
   std::uint64_t synthetic_seed = 1;
-  // Only so many examples of the training split, the first of each class in turn; in the old order. 0: all.
+  // Only so many examples of the split, the first of each class in turn; in the old order. 0: all.
   std::int64_t limit = 0;
 };
 

@@ -140,7 +140,7 @@ std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split
   require_same_classes(test, test_classes, train, classes);
 
   auto files = list_files(split == Split::train ? train : test, classes);
-  if (split == Split::train && limit > 0) {
+  if (limit > 0) {
     std::vector<std::int64_t> labels;
     for (const File& file : files) labels.push_back(file.label);
     files = taken_at(std::move(files), places_in_turn(labels, limit));

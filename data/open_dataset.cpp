@@ -43,10 +43,9 @@ std::shared_ptr<const Dataset> open_dataset(const std::string& path, Split split
   const Location location = locate_dataset(path);
   switch (location.layout) {
     case Layout::synthetic: {
-      const bool train = split == Split::train;
-      std::int64_t size = train ? options.synthetic_train : options.synthetic_test;
+      std::int64_t size = split == Split::train ? options.synthetic_train : options.synthetic_test;
       if (size < 1) throw_error<ConfigError>("data: {} synthetic images, expected 1 or more", size);
-      if (train && options.limit > 0) size = std::min(size, options.limit);
+      if (options.limit > 0) size = std::min(size, options.limit);
       return make_synthetic(options.synthetic_seed, split, size);
     }
     case Layout::cifar10:

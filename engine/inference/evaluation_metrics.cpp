@@ -89,15 +89,17 @@ Evaluation EvaluationMetrics::result() const {
   if (images_.empty()) return result;
   const auto count = static_cast<double>(images_.size());
 
+  std::int64_t macs = 0;
   result.macs_min = std::numeric_limits<std::int64_t>::max();
   for (const Image& image : images_) {
     result.loss += image.loss / count;
     result.top1 += image.right ? 1 : 0;
-    result.macs_mean += static_cast<double>(image.macs) / count;
+    macs += image.macs;
     result.macs_min = std::min(result.macs_min, image.macs);
     result.macs_max = std::max(result.macs_max, image.macs);
   }
   result.top1 *= 100 / count;
+  result.macs_mean = static_cast<double>(macs) / count;
   result.density = density_of(images_);
   for (std::size_t layer = 0; layer < open_per_layer_.size(); ++layer)
     result.density_per_layer.push_back(static_cast<double>(open_per_layer_[layer]) /

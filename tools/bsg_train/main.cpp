@@ -38,8 +38,9 @@ int train_by(const Options& options) {
   const train::Recipe recipe = train::read_recipe(options.recipe, options.overrides);
   Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
 
-  const data::OpenOptions open = open_options(recipe.data);
+  data::OpenOptions open = open_options(recipe.data);
   const auto train_set = data::open_dataset(options.data, data::Split::train, open);
+  open.limit = 0;
   const auto test_set = data::open_dataset(options.data, data::Split::test, open);
   data::TransformOptions transform = transform_options(recipe.data, kImageSize, kImageSize);
   LoaderSource test(context, test_set, transform,

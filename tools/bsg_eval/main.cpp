@@ -1,0 +1,108 @@
+// bsg_eval: how good a network is, what its gates do, and how fast it runs with and without skipping.
+#include "tools/common/main.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "engine/core/error.hpp"
+#include "engine/core/file.hpp"
+#include "tools/bsg_eval/report.hpp"
+
+namespace bsg::tools {
+namespace {
+
+struct Options {
+  std::string checkpoint, arch, weights, data, split = "test", execution = "both", device = "auto", json, logits;
+  std::int64_t batch = 128, limit = 0;
+  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  std::vector<double> mean, std;
+};
+
+void set_channels(std::array<double, 3>& channels, const std::vector<double>& given) {
+  if (!given.empty()) std::copy_n(given.begin(), channels.size(), channels.begin());
+}
+
+void show_progress(std::int64_t done, std::int64_t images) {
+  if (::isatty(STDOUT_FILENO) == 0) return;
+  fmt::print("\r\033[K{}/{} images", done, images);
+  if (done == images) fmt::print("\r\033[K");
+  std::fflush(stdout);
+}
+
+void evaluate_by(const Options& options) {
+  Context context({.device = parse_device(options.device), .threads = options.threads});
+  Subject subject = options.checkpoint.empty() ? subject_of_weights(context, options.arch, options.weights)
+                                               : subject_of_checkpoint(context, options.checkpoint);
+  set_channels(subject.transform.mean, options.mean);
+  set_channels(subject.transform.std, options.std);
+  subject.open.limit = options.limit;
+  const auto dataset =
+      data::open_dataset(options.data, options.split == "train" ? data::Split::train : data::Split::test, subject.open);
+  const EvaluateOptions evaluate_options{.dense = options.execution != "gated",
+                                         .gated = options.execution != "dense",
+                                         .batch = options.batch,
+                                         .keep_outputs = !options.logits.empty()};
+  const Report report = evaluate(context, subject, dataset, evaluate_options, show_progress);
+  const Setting setting{options.data, options.split, std::string(to_string(context.device())), options.batch,
+                        options.threads};
+  if (!options.json.empty()) write_text_file(options.json, to_json(subject, setting, report));
+  if (!options.logits.empty()) write_safetensors(options.logits, report.outputs);
+  print_table(subject, setting, report);
+}
+
+}  // namespace
+}  // namespace bsg::tools
+
+int main(int argc, char** argv) {
+  using bsg::tools::Options;
+  Options options;
+  CLI::App app{"Evaluates a network: accuracy, multiply-accumulates needed, what the gates do, and images per second.",
+               "bsg_eval"};
+  auto* const checkpoint = app.add_option("--checkpoint", options.checkpoint, "of bsg_train");
+  auto* const arch = app.add_option("--arch", options.arch, "resnet20, resnet20_bas, ...: the network of --weights");
+  auto* const weights = app.add_option("--weights", options.weights, "safetensors file, tensors by name");
+  arch->needs(weights)->excludes(checkpoint);
+  weights->needs(arch)->excludes(checkpoint);
+  app.add_option("--data", options.data, "CIFAR-10 binaries, a folder of image folders, or the word synthetic")
+      ->required();
+  app.add_option("--split", options.split, "train or test")
+      ->check(CLI::IsMember({"train", "test"}))
+      ->capture_default_str();
+  app.add_option("--execution", options.execution,
+                 "dense computes every channel and multiplies by the gates, gated skips what is off")
+      ->check(CLI::IsMember({"dense", "gated", "both"}))
+      ->capture_default_str();
+  app.add_option("--batch", options.batch, "images that the network is given at once")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "CPU threads; the result does not depend on them")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
+  app.add_option("--limit", options.limit, "only so many images, the first of each class in turn; 0: all")
+      ->check(CLI::Range(0, 1000000000))
+      ->capture_default_str();
+  const auto channels = [&](const char* name, std::vector<double>& into, const char* what) {
+    return app.add_option(name, into, what)->delimiter(',')->expected(3)->type_name("R,G,B");
+  };
+  channels("--mean", options.mean,
+           "subtracted from red, green and blue in 0..1 (default: the checkpoint's, CIFAR-10's)")
+      ->check(CLI::Range(-1e6, 1e6));
+  channels("--std", options.std, "that they are then divided by")->check(CLI::Range(1e-6, 1e6));
+  app.add_option("--json", options.json, "write the results to this file");
+  app.add_option("--logits", options.logits, "write logits, labels and gates to this safetensors file");
+  return bsg::tools::run_program(app, argc, argv, [&] {
+    if (options.checkpoint.empty() && options.weights.empty())
+      bsg::throw_error<bsg::ConfigError>("--checkpoint, or --arch with --weights, is required (see --help)");
+    bsg::tools::evaluate_by(options);
+  });
+}

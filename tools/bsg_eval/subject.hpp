@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/loader.hpp"
+#include "engine/nn/network.hpp"
+
+namespace bsg::tools {
+
+// What is evaluated: a network with its weights, and how its input is made of images.
+struct Subject {
+  std::string file, arch;
+  std::unique_ptr<nn::Network> network;
+  std::size_t class_count = 0;
+  std::vector<std::string> classes;  // names by label; empty when the file does not say
+  data::OpenOptions open;            // of the built-in images
+  data::TransformOptions transform;
+};
+
+// A checkpoint of bsg_train. Throws DataError, naming the file, when it is none, or its parts contradict each other.
+Subject subject_of_checkpoint(Context& context, const std::string& path);
+
+// Anyone's weights, by name. The number of classes and the width of the gating modules come from the shapes; the input
+// is 32x32 and normalised by CIFAR-10's statistics. Throws ConfigError for an unknown arch, DataError for a file
+// whose tensors are not the network's.
+Subject subject_of_weights(Context& context, const std::string& arch, const std::string& path);
+
+}  // namespace bsg::tools
