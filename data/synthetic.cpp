@@ -32,9 +32,9 @@ struct Conditions {
   int bars;         // across the object, at most
 
   explicit Conditions(double difficulty)
-      : contrast(140 - 85 * difficulty),
-        radius(10 - 2 * difficulty),
-        noise(3 + 29 * difficulty * difficulty),
+      : contrast(140 - 78 * difficulty),
+        radius(10 - 1.5 * difficulty),
+        noise(3 + 23 * difficulty * difficulty),
         clutter(static_cast<int>(8 * difficulty)),
         bars(static_cast<int>(4 * difficulty)) {}
 };
