@@ -28,6 +28,7 @@ constexpr int kClasses = 10;
 struct Options {
   std::string arch = "resnet20";
   int batch = 128, threads = 2, rounds = 5, steps = 4;
+  std::string phase;  // empty: all
   bool json = false;
 };
 
@@ -121,6 +122,7 @@ void run(const Options& options) {
   std::vector<Phase> phases = {{"forward_eval", [&] { forward(false); }, {}},
                                {"forward_train", [&] { forward(true); }, {}},
                                {"training_step", step, {}}};
+  if (!options.phase.empty()) std::erase_if(phases, [&](const Phase& phase) { return phase.name != options.phase; });
   for (const Phase& phase : phases) phase.run();
   for (int round = 0; round < options.rounds; ++round)
     for (Phase& phase : phases)
@@ -146,6 +148,8 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "Steps of a phase in a round")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
+  app.add_option("--phase", options.phase, "Time this phase alone, for a profiler")
+      ->check(CLI::IsMember({"forward_eval", "forward_train", "training_step"}));
   app.add_flag("--json", options.json, "Print one JSON object with every step's seconds");
   try {
     app.parse(argc, argv);

@@ -59,5 +59,8 @@ function(bsg_test name)
   target_link_libraries(${name} PRIVATE bsg_flags bsg_test_support ${arg_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
-  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 4)
+  # Tests often share the machine, with a build or with each other: threads that spin while they wait would starve those they
+  # wait for.
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} SKIP_RETURN_CODE 4
+    ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()

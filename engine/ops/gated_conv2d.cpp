@@ -1,6 +1,7 @@
 #include "engine/ops/gated_conv2d.hpp"
 
 #include "engine/core/error.hpp"
+#include "kernels/elementwise/elementwise.hpp"
 
 namespace bsg::ops {
 namespace {
@@ -21,36 +22,6 @@ void check_gate(std::string_view op, const Var& gate, std::int64_t batch, std::i
       throw_error<ShapeError>("{}: gate value {} at element {}, only 0 and 1 are gates", op, values[i], i);
 }
 
-// result[p] (+)= sum over the plane of a * b
-template <class T>
-void dot_planes(Context& context, std::int64_t planes, std::int64_t plane, const T* a, const T* b, T* result,
-                bool accumulate) {
-#pragma omp parallel for num_threads(context.threads()) schedule(static)
-  for (std::int64_t p = 0; p < planes; ++p) {
-    double sum = accumulate ? static_cast<double>(result[p]) : 0;
-    for (std::int64_t i = 0; i < plane; ++i)
-      sum += static_cast<double>(a[p * plane + i]) * static_cast<double>(b[p * plane + i]);
-    result[p] = static_cast<T>(sum);
-  }
-}
-
-// to (+)= gate * from, without reading planes that are off
-template <class T>
-void mask_planes(Context& context, std::int64_t planes, std::int64_t plane, const T* from, const T* gate, T* to,
-                 bool accumulate) {
-#pragma omp parallel for num_threads(context.threads()) schedule(static)
-  for (std::int64_t p = 0; p < planes; ++p) {
-    const bool on = gate[p] != T{0};
-    for (std::int64_t i = p * plane; i < (p + 1) * plane; ++i) {
-      if (accumulate) {
-        if (on) to[i] += from[i];
-      } else {
-        to[i] = on ? from[i] : T{0};
-      }
-    }
-  }
-}
-
 Tensor conv2d_scratch(Context& context, const Conv2dShape& shape, DType dtype) {
   return Tensor::empty(context, {kernels::cpu::conv2d_workspace(shape, context.threads())}, dtype);
 }
@@ -68,8 +39,8 @@ Var gated_output(Context& context, const Var& x, const Var& weight, const Var& g
     Tensor all = Tensor::empty(context, y_shape, x.dtype());
     kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), none, none,
                                     none, all.data<T>(), workspace.data<T>());
-    mask_planes<T>(context, shape.batch * shape.outputs, plane, all.data<T>(), gate.value.data<T>(), y.data<T>(),
-                   false);
+    kernels::cpu::mask_planes<T>(context.launch(), shape.batch * shape.outputs, plane, all.data<T>(),
+                                 gate.value.data<T>(), y.data<T>(), false);
     saved_all = Saved(all);
   } else {
     kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), none, none,
@@ -97,8 +68,8 @@ Var gated_output(Context& context, const Var& x, const Var& weight, const Var& g
                   }
                   if (pass.wants(2)) {
                     auto [dg, accumulate] = pass.target(2, sg.shape(), sg.dtype());
-                    dot_planes<T>(c, sg.numel(), plane, dy, saved_all.get(kOutputOp).data<T>(), dg.data<T>(),
-                                  accumulate);
+                    kernels::cpu::dot_planes<T>(c.launch(), sg.numel(), plane, dy, saved_all.get(kOutputOp).data<T>(),
+                                                dg.data<T>(), accumulate);
                   }
                 });
 }
@@ -123,18 +94,21 @@ Var gated_input(Context& context, const Var& x, const Var& gate, const Var& weig
                   const std::int64_t planes = shape.batch * shape.channels, plane = shape.height * shape.width;
                   Tensor ws = conv2d_scratch(c, shape, sx.dtype());
                   if (pass.wants(0) || pass.wants(1)) {
-                    // Gradient of gate * x, for all channels: the gate's own gradient needs those that are off.
-                    Tensor du = Tensor::empty(c, sx.shape(), sx.dtype());
+                    // Gradient of gate * x, for all channels: the gate's own gradient needs those that are off. It is
+                    // made where dx goes when nothing is there yet.
+                    GradTarget dx;
+                    if (pass.wants(0)) dx = pass.target(0, sx.shape(), sx.dtype());
+                    Tensor du = pass.wants(0) && !dx.accumulate ? dx.tensor : Tensor::empty(c, sx.shape(), sx.dtype());
                     kernels::cpu::conv2d_backward_input<T>(c.launch(), shape, sw.data<T>(), dy, no_gate, du.data<T>(),
                                                            false, ws.data<T>());
                     if (pass.wants(1)) {
                       auto [dg, accumulate] = pass.target(1, sg.shape(), sg.dtype());
-                      dot_planes<T>(c, planes, plane, du.data<T>(), sx.data<T>(), dg.data<T>(), accumulate);
+                      kernels::cpu::dot_planes<T>(c.launch(), planes, plane, du.data<T>(), sx.data<T>(), dg.data<T>(),
+                                                  accumulate);
                     }
-                    if (pass.wants(0)) {
-                      auto [dx, accumulate] = pass.target(0, sx.shape(), sx.dtype());
-                      mask_planes<T>(c, planes, plane, du.data<T>(), sg.data<T>(), dx.data<T>(), accumulate);
-                    }
+                    if (pass.wants(0))
+                      kernels::cpu::mask_planes<T>(c.launch(), planes, plane, du.data<T>(), sg.data<T>(),
+                                                   dx.tensor.data<T>(), dx.accumulate);
                   }
                   if (pass.wants(2)) {
                     auto [dw, accumulate] = pass.target(2, sw.shape(), sw.dtype());

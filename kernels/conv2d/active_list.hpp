@@ -13,4 +13,11 @@ void list_active(const T* gate, std::int64_t count, std::vector<std::int64_t>& a
     if (gate == nullptr || gate[i] != T{0}) active.push_back(i);
 }
 
+// All channels in order, -1 in the place of one that is off.
+template <class T>
+void list_all(const T* gate, std::int64_t count, std::vector<std::int64_t>& channels) {
+  channels.clear();
+  for (std::int64_t i = 0; i < count; ++i) channels.push_back(gate == nullptr || gate[i] != T{0} ? i : -1);
+}
+
 }  // namespace bsg::kernels::cpu

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "kernels/conv2d/geometry.hpp"
 #include "kernels/conv2d/winograd.hpp"
@@ -92,6 +93,23 @@ WeightGradientLayout::WeightGradientLayout(const Conv2dShape& s) {
   turned = band * row;
 }
 
+WinogradBands::WinogradBands(const WinogradShape& s) {
+  constexpr std::int64_t kTiles = 64;
+  constexpr std::int64_t kGroupElements = 80 * 1024;  // 320 KB of float
+  const std::int64_t columns = std::max<std::int64_t>(s.tile_columns(), 1);
+  // A row shorter than a vector is written by the next longer power of two.
+  const std::int64_t widest = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(columns)));
+  const std::int64_t overhang = columns < kMaxLanes ? std::max<std::int64_t>(widest, 4) - columns : 0;
+  rows = std::clamp<std::int64_t>(kTiles / columns, 1, std::max<std::int64_t>(s.tile_rows(), 1));
+  tiles = (rows * columns + overhang + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+  position = s.channels * tiles + kMaxLanes;
+  input = kWinogradPositions * position;
+  bands = std::clamp<std::int64_t>(kGroupElements / input, 1, (s.tile_rows() + rows - 1) / rows);
+  product = kWinogradPositions * tiles + kMaxLanes;
+  plane_row = 2 * (columns + overhang) + 2;
+  scratch = bands * input + ((2 * s.tile_rows() + 2) * plane_row + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+}
+
 std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
   const ForwardGeometry forward(shape);
   const BackwardInputGeometry backward(shape);
@@ -103,7 +121,8 @@ std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
   std::int64_t most = std::max({for_forward, for_input, for_weight}) + kMaxLanes;
   if (winograd_pays(shape))
     most = std::max({most, winograd_workspace(winograd_forward_shape(shape), threads),
-                     winograd_workspace(winograd_backward_input_shape(shape), threads)});
+                     winograd_workspace(winograd_backward_input_shape(shape), threads),
+                     winograd_weight_gradient_workspace(shape, threads)});
   return most;
 }
 

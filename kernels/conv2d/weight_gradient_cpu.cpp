@@ -15,6 +15,8 @@
 
 #include "kernels/conv2d/active_list.hpp"
 #include "kernels/conv2d/geometry.hpp"
+#include "kernels/conv2d/turn-inl.hpp"
+#include "kernels/conv2d/winograd.hpp"
 
 #ifndef BSG_WEIGHT_GRADIENT_ARGUMENTS
 #define BSG_WEIGHT_GRADIENT_ARGUMENTS
@@ -34,17 +36,6 @@ struct TapArguments {
   std::int64_t outputs;
   T* dweight;  // [channel][tap][dy_pixel] at the first tap, added to
   std::int64_t dweight_channel;
-};
-
-// A run of one sample's dy pixels to be turned.
-template <class T>
-struct TurnArguments {
-  const T* dy;  // [outputs][plane], at the first pixel
-  std::int64_t plane, pixels;
-  const T* output_gate;  // [outputs] or null
-  std::int64_t outputs;
-  const std::int64_t* places;  // of each pixel in turned
-  T* turned;
 };
 
 }  // namespace
@@ -111,31 +102,6 @@ void taps_of(const TapArguments<T>& a) {
       tap_channels<2, kS == 1 ? 8 : 4, kS>(d, a, a.active_inputs, a.inputs, output);
   for (; output < a.outputs; output += lanes)
     tap_channels<1, kManyRegisters || kS == 1 ? 8 : 4, kS>(d, a, a.active_inputs, a.inputs, output);
-}
-
-// Four channels of a vector of pixels at a time: their interleaved store is the turn.
-template <class T>
-void turn(const TurnArguments<T>& a) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto on = [&](std::int64_t k) { return a.output_gate == nullptr || a.output_gate[k] != T{0}; };
-  HWY_ALIGN T four[4 * kMaxLanes];
-  std::int64_t k = 0;
-  for (; k + 4 <= a.outputs; k += 4) {
-    std::int64_t pixel = 0;
-    const auto load = [&](std::int64_t i) {
-      return on(k + i) ? hn::LoadU(d, a.dy + (k + i) * a.plane + pixel) : hn::Zero(d);
-    };
-    for (; pixel + lanes <= a.pixels; pixel += lanes) {
-      hn::StoreInterleaved4(load(0), load(1), load(2), load(3), d, four);
-      for (std::int64_t i = 0; i < lanes; ++i) std::copy_n(four + 4 * i, 4, a.turned + a.places[pixel + i] + k);
-    }
-    for (; pixel < a.pixels; ++pixel)
-      for (std::int64_t i = k; i < k + 4; ++i) a.turned[a.places[pixel] + i] = on(i) ? a.dy[i * a.plane + pixel] : T{0};
-  }
-  for (; k < a.outputs; ++k)
-    for (std::int64_t pixel = 0; pixel < a.pixels; ++pixel)
-      a.turned[a.places[pixel] + k] = on(k) ? a.dy[k * a.plane + pixel] : T{0};
 }
 
 void single_tap_f32(const TapArguments<float>& a) { taps_of<1>(a); }
@@ -222,6 +188,8 @@ void add_band(const Conv2dShape& s, const WeightGradientLayout& layout, const T*
 template <class T>
 void conv2d_backward_weight(const Launch& launch, const Conv2dShape& s, const T* x, const T* dy, const T* input_gate,
                             const T* output_gate, T* dweight, bool accumulate, T* workspace) {
+  if (winograd_pays(s))
+    return winograd_weight_gradient(launch, s, x, dy, input_gate, output_gate, dweight, accumulate, workspace);
   const WeightGradientLayout layout(s);
   const std::int64_t size = s.channels * s.taps() * layout.pixel;
   const std::int64_t width = s.out_width(), plane = s.out_height() * width;
@@ -233,18 +201,18 @@ void conv2d_backward_weight(const Launch& launch, const Conv2dShape& s, const T*
   {
     T* const turned = workspace + layout.parts * size + omp_get_thread_num() * layout.turned;
     std::fill_n(turned, layout.turned, T{0});
-    std::vector<std::int64_t> inputs;
+    std::vector<std::int64_t> inputs, outputs;
 #pragma omp for schedule(dynamic, 1)
     for (std::int64_t part = 0; part < layout.parts; ++part) {
       T* const sums = workspace + part * size;
       std::fill_n(sums, size, T{0});
       for (std::int64_t n = layout.begin(part, s.batch); n < layout.begin(part + 1, s.batch); ++n) {
         list_active(input_gate == nullptr ? nullptr : input_gate + n * s.channels, s.channels, inputs);
+        list_all(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
         for (std::int64_t row = 0; row < s.out_height(); row += layout.band) {
           const std::int64_t rows = std::min(layout.band, s.out_height() - row);
-          turn_rows(TurnArguments<T>{dy + n * s.outputs * plane + row * width, plane, rows * width,
-                                     output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs,
-                                     places.data(), turned});
+          turn_rows(TurnArguments<T>{dy + n * s.outputs * plane + row * width, plane, rows * width, outputs.data(),
+                                     s.outputs, places.data(), turned});
           add_band(s, layout, x + n * s.channels * s.height * s.width, inputs, row, rows, turned, sums);
         }
       }

@@ -24,6 +24,24 @@ struct WinogradShape {
   std::int64_t tile_columns() const { return (out_width() + 1) / 2; }
 };
 
+// The multiplications of a tile.
+inline constexpr int kWinogradPositions = 16;
+
+// A sample is done in bands of tile rows, so that a band's products stay in a core's L2; the transformed inputs of
+// several bands are made together, so that each channel is read in one sweep. Tile (i, j) of a band is number i *
+// tile_columns + j, padded to whole vectors. All strides between positions and outputs are odd in cache lines: powers
+// of two would share a few sets.
+struct WinogradBands {
+  explicit WinogradBands(const WinogradShape& shape);
+  std::int64_t group_rows() const { return bands * rows; }
+  std::int64_t rows, tiles;      // of a band
+  std::int64_t position, input;  // elements from one position, one band of transformed inputs to the next
+  std::int64_t bands;            // of a group
+  std::int64_t product;          // from one output's products to the next
+  std::int64_t plane_row;        // of one channel's padded copy
+  std::int64_t scratch;          // a group's transformed inputs and the copy
+};
+
 // Whether the transforms cost less than they save. Decided by the shape alone, gates or not: a channel's bits must not
 // depend on which others are on.
 bool winograd_pays(const Conv2dShape& shape);
@@ -48,5 +66,14 @@ template <class T>
 void winograd_convolution(const Launch& launch, const WinogradShape& shape, const T* x, const WinogradWeight<T>& weight,
                           const T* bias, const T* input_gate, const T* output_gate, T* y, bool accumulate,
                           T* workspace);
+
+std::int64_t winograd_weight_gradient_workspace(const Conv2dShape& shape, int threads);
+
+// As conv2d_backward_weight: the adjoint of the above in w.
+//   dw = G^T [sum over samples and tiles of (A dy A^T) * (B^T d B)] G
+// Vectors lie along the output channels: dy is turned to [pixel][outputs], x is not.
+template <class T>
+void winograd_weight_gradient(const Launch& launch, const Conv2dShape& shape, const T* x, const T* dy,
+                              const T* input_gate, const T* output_gate, T* dweight, bool accumulate, T* workspace);
 
 }  // namespace bsg::kernels::cpu

@@ -25,6 +25,12 @@ template <class T>
 void scale_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, const T* x, const T* factor, T* y,
                   bool accumulate);
 
+// y[p, :] = x[p, :] where gate[p] is not 0, else 0; planes of x that are off are not read. accumulate: added to y. x
+// and y may be the same array, then planes that are on are left alone.
+template <class T>
+void mask_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, const T* x, const T* gate, T* y,
+                 bool accumulate);
+
 // result[p] = sum of a[p, :] * b[p, :]. accumulate: added to result.
 template <class T>
 void dot_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, const T* a, const T* b, T* result,

@@ -73,6 +73,20 @@ void scale_part(const Operands<T>& o, std::int64_t begin, std::int64_t end) {
 }
 
 template <class T>
+void mask_part(const Operands<T>& o, std::int64_t begin, std::int64_t end) {
+  for (std::int64_t plane = begin; plane < end; ++plane) {
+    T* const y = o.y + plane * o.count;
+    if (o.b[plane] == T{0}) {
+      if (!o.accumulate) std::fill_n(y, o.count, T{0});
+    } else if (o.accumulate || o.a != o.y) {
+      each_vector<T>(o.count, [&](auto d, std::int64_t i) {
+        put(d, hn::LoadU(d, o.a + plane * o.count + i), y + i, o.accumulate);
+      });
+    }
+  }
+}
+
+template <class T>
 void dot_part(const Operands<T>& o, std::int64_t begin, std::int64_t end) {
   for (std::int64_t plane = begin; plane < end; ++plane) {
     double sum = 0;
@@ -112,6 +126,7 @@ BSG_PART(relu_part, Operands)
 BSG_PART(relu_backward_part, Operands)
 BSG_PART(add_part, Operands)
 BSG_PART(scale_part, Operands)
+BSG_PART(mask_part, Operands)
 BSG_PART(dot_part, Operands)
 BSG_PART(fill_part, Operands)
 BSG_PART(sum_part, Operands)
@@ -129,6 +144,7 @@ BSG_EXPORT_PART(relu_part, Operands)
 BSG_EXPORT_PART(relu_backward_part, Operands)
 BSG_EXPORT_PART(add_part, Operands)
 BSG_EXPORT_PART(scale_part, Operands)
+BSG_EXPORT_PART(mask_part, Operands)
 BSG_EXPORT_PART(dot_part, Operands)
 BSG_EXPORT_PART(fill_part, Operands)
 BSG_EXPORT_PART(sum_part, Operands)
@@ -164,6 +180,14 @@ void scale_planes(const Launch& launch, std::int64_t planes, std::int64_t plane,
 }
 
 template <class T>
+void mask_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, const T* x, const T* gate, T* y,
+                 bool accumulate) {
+  const Operands<T> operands{.count = plane, .a = x, .b = gate, .y = y, .accumulate = accumulate};
+  parallel_for(launch, planes, planes * plane,
+               [&](std::int64_t begin, std::int64_t end) { run_mask_part(operands, begin, end); });
+}
+
+template <class T>
 void dot_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, const T* a, const T* b, T* result,
                 bool accumulate) {
   const Operands<T> operands{.count = plane, .a = a, .b = b, .y = result, .accumulate = accumulate};
@@ -191,6 +215,7 @@ void sum_planes(const Launch& launch, std::int64_t planes, std::int64_t plane, c
   template void relu_backward<T>(const Launch&, std::int64_t, const T*, const T*, T*, bool);              \
   template void add<T>(const Launch&, std::int64_t, const T*, const T*, T*);                              \
   template void scale_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool); \
+  template void mask_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool);  \
   template void dot_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, const T*, T*, bool);   \
   template void fill_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, double, T*, bool);    \
   template void sum_planes<T>(const Launch&, std::int64_t, std::int64_t, const T*, double, T*);
