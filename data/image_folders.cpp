@@ -21,9 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Sets that decode to no more are held in memory.
-constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 30;
-
 struct File {
   std::string path;
   std::int64_t label = 0;
@@ -111,24 +108,25 @@ class FileDataset : public Dataset {
   std::vector<std::string> classes_;
 };
 
-// Null when the set turns out to need more memory than kMaxMemory.
-std::shared_ptr<const Dataset> load(const std::shared_ptr<const FileDataset>& files) {
+// Null when the set turns out to be larger.
+std::shared_ptr<const Dataset> load(const std::shared_ptr<const FileDataset>& files, std::uint64_t max_bytes) {
   std::vector<Example> examples(static_cast<std::size_t>(files->size()));
   std::atomic<std::uint64_t> bytes = 0;
   for_each_index(files->size(), [&](std::int64_t i) {
-    if (bytes > kMaxMemory) return;
+    if (bytes > max_bytes) return;
     Example example = files->get(i);
     bytes += example.image.pixels.size();
     examples[static_cast<std::size_t>(i)] = std::move(example);
   });
-  if (bytes > kMaxMemory) return nullptr;
+  if (bytes > max_bytes) return nullptr;
   return std::make_shared<MemoryDataset>(std::move(examples), files->classes(),
                                          [files](std::int64_t i) { return files->source(i); });
 }
 
 }  // namespace
 
-std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit) {
+std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit,
+                                                  std::uint64_t max_decoded_bytes) {
   const std::string train = path + "/train";
   std::error_code ignored;
   const std::string test = fs::is_directory(path + "/test", ignored) ? path + "/test" : path + "/val";
@@ -146,8 +144,8 @@ std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split
     files = taken_at(std::move(files), places_in_turn(labels, limit));
   }
   const auto dataset = std::make_shared<FileDataset>(std::move(files), std::move(classes));
-  if (dataset->file_bytes() > kMaxMemory) return dataset;
-  if (auto loaded = load(dataset)) return loaded;
+  if (dataset->file_bytes() > max_decoded_bytes) return dataset;
+  if (auto loaded = load(dataset, max_decoded_bytes)) return loaded;
   return dataset;
 }
 

@@ -1,6 +1,7 @@
 // Folders of images: train/CLASS/*.jpg|jpeg|png beside test/ or val/ with the same classes.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -8,11 +9,15 @@
 
 namespace bsg::data {
 
+// Sets that decode to no more are held in memory.
+inline constexpr std::uint64_t kMaxDecodedBytes = std::uint64_t{1} << 30;
+
 // Classes and, within a class, files are in the order of their names' bytes. Files with another suffix (in any case)
 // and names that begin with a dot are left out. Split::test is test/, or val/ where there is no test/.
 //
 // Throws DataError for a missing split, a split without classes, a class without images, a class that only one split
-// has; while the set is decoded here (dataset.hpp), also for the first image that cannot be.
-std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit = 0);
+// has; where the set is held in memory, also for the first image that cannot be decoded.
+std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit = 0,
+                                                  std::uint64_t max_decoded_bytes = kMaxDecodedBytes);
 
 }  // namespace bsg::data

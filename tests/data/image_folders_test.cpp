@@ -132,6 +132,29 @@ TEST_CASE("image folders: what is not there or does not fit is named") {
   }
 }
 
+TEST_CASE("image folders: a large set is decoded on demand") {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  put(folder / "train/cat/2.jpeg", "no image");
+  const auto open = [&](std::uint64_t max_decoded_bytes) {
+    return open_image_folders(folder.path().string(), Split::train, 0, max_decoded_bytes);
+  };
+  CHECK_THROWS_AS(open(1000), DataError);
+  const auto by_file_size = open(1);
+  REQUIRE(by_file_size->size() == 5);
+  CHECK(by_file_size->get(2).image.pixels[0] == 22);
+  CHECK(by_file_size->get(2).label == 0);
+  CHECK_THROWS_WITH(by_file_size->get(1), folder / "train/cat/2.jpeg" + ": is neither a JPEG nor a PNG image");
+  // Files that decode to much more than they take: 3 KB each.
+  for (const std::string name : {"cat/1.png", "cat/2.jpeg", "cat/3.png", "dog/a.png", "dog/b.PNG"}) {
+    put(folder / ("train/" + name), bsg::test::encode_png({32, 32, 1, std::vector<std::uint8_t>(1024, 7)}));
+  }
+  const auto by_decoded_size = open(5000);
+  put(folder / "train/cat/2.jpeg", "no image");
+  CHECK(by_decoded_size->get(0).image.pixels.back() == 7);
+  CHECK_THROWS_AS(by_decoded_size->get(1), DataError);
+}
+
 TEST_CASE("open_dataset: paths that hold no data set") {
   const TemporaryFolder folder;
   check_rejected(folder, "the folder is empty");
