@@ -102,30 +102,32 @@ class CpuProgram::Builder {
     whole_[static_cast<std::size_t>(node.y.index)] = y;
     const kernels::ConvWindow window{node.kernel_height, node.kernel_width, node.stride, node.padding, node.dilation};
     const std::int64_t residual_channels = residual_layout.planes.channels;
-    program_.steps_.emplace_back(Convolve{
-        .x = x,
-        .y = y,
-        .residual = residual,
-        .input_gate = options.input_gate ? options.input_gate->index : -1,
-        .output_gate = options.output_gate ? options.output_gate->index : -1,
-        .inputs = x_layout.channels,
-        .outputs = y_layout.channels,
-        .residual_first = (y_layout.channels - residual_channels) / 2,
-        .residual_channels = residual_channels,
-        .relu = options.relu,
-        .sums = sums_[static_cast<std::size_t>(node.y.index)],
-        .weight = node.weight,
-        .bias = node.bias,
-        .geometry = cpu::ConvGeometry(x_layout, window, y_layout, residual >= 0 ? &residual_layout : nullptr)});
+    cpu::ConvGeometry geometry(x_layout, window, y_layout, residual >= 0 ? &residual_layout : nullptr);
+    need_scratch(geometry.scratch());
+    std::vector<float> weight = cpu::lay_out_weights(geometry, node.weight);
+    program_.steps_.emplace_back(Convolve{.x = x,
+                                          .y = y,
+                                          .residual = residual,
+                                          .input_gate = options.input_gate ? options.input_gate->index : -1,
+                                          .output_gate = options.output_gate ? options.output_gate->index : -1,
+                                          .inputs = x_layout.channels,
+                                          .outputs = y_layout.channels,
+                                          .residual_first = (y_layout.channels - residual_channels) / 2,
+                                          .residual_channels = residual_channels,
+                                          .relu = options.relu,
+                                          .sums = sums_[static_cast<std::size_t>(node.y.index)],
+                                          .weight = std::move(weight),
+                                          .bias = node.bias,
+                                          .geometry = std::move(geometry)});
   }
 
   void add(const Graph::Decision& node) {
-    need_scratch(node.x, node.hidden.outputs + node.output.outputs);
+    need_scratch(node.hidden.inputs + node.hidden.outputs + node.output.outputs);
     program_.steps_.emplace_back(Decide{node.gate.index, mean_of(node.x), node.hidden, node.output});
   }
 
   void add(const Graph::Classifier& node) {
-    need_scratch(node.x, 0);
+    need_scratch(node.product.inputs);
     program_.steps_.emplace_back(Classify{mean_of(node.x), node.product});
   }
 
@@ -134,8 +136,8 @@ class CpuProgram::Builder {
     return {sums_[static_cast<std::size_t>(x.index)], shape.channels,
             static_cast<float>(1.0 / static_cast<double>(shape.height * shape.width))};
   }
-  void need_scratch(Value x, std::int64_t beside) {
-    program_.scratch_elements_ = std::max(program_.scratch_elements_, graph_.shape(x).channels + beside);
+  void need_scratch(std::int64_t elements) {
+    program_.scratch_elements_ = std::max(program_.scratch_elements_, elements);
   }
 
   struct PhasesOf {
@@ -205,7 +207,8 @@ void CpuProgram::execute(const Convolve& step, const Sample& sample, const Worke
                       .residual_first = step.residual_first,
                       .residual_channels = step.residual_channels,
                       .relu = step.relu,
-                      .y = planes_of(step.y, worker)};
+                      .y = planes_of(step.y, worker),
+                      .scratch = worker.scratch};
   if (step.residual >= 0) conv.residual = planes_of(step.residual, worker);
   if (step.sums >= 0) conv.sums = worker.sums + step.sums;
   if (step.input_gate >= 0 && sample.skip) {

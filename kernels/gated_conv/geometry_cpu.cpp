@@ -1,54 +1,49 @@
 #include <algorithm>
 
-#include "kernels/gated_conv/gated_conv.hpp"
-#include "kernels/gated_conv/vectors.hpp"
+#include "kernels/gated_conv/methods.hpp"
 
 namespace bsg::kernels::cpu {
 namespace {
 
-// Positions of the output plane, row by row, cut into vectors.
+std::int64_t blocks(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
+
+// How the output plane is cut into vectors, row by row.
 struct Cut {
   enum class Kind { row, plane, row_pair };
   Kind kind;
   std::int64_t vectors;
 };
 
-std::int64_t blocks(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
-
-Cut choose_cut(std::int64_t height, std::int64_t width, std::int64_t row, bool rows_join, std::int64_t lanes) {
-  Cut best{Cut::Kind::row, height * blocks(width, lanes)};
+Cut choose_cut(const PlaneLayout& y, bool rows_join, std::int64_t lanes) {
+  Cut best{Cut::Kind::row, y.height * blocks(y.width, lanes)};
   const auto offer = [&](Cut::Kind kind, std::int64_t vectors) {
     if (vectors < best.vectors) best = {kind, vectors};
   };
-  if (rows_join) offer(Cut::Kind::plane, blocks((height - 1) * row + width, lanes));
-  if (lanes >= 2 && width <= lanes / 2) offer(Cut::Kind::row_pair, blocks(height, 2));
+  if (rows_join) offer(Cut::Kind::plane, blocks((y.height - 1) * y.row() + y.width, lanes));
+  if (lanes >= 2 && y.width <= lanes / 2) offer(Cut::Kind::row_pair, blocks(y.height, 2));
   return best;
 }
 
-}  // namespace
+bool rows_join(const PlaneLayout& x, const PlaneLayout& y, const ResidualLayout* residual) {
+  return x.row() == y.row() && (residual == nullptr || residual->planes.row() == y.row());
+}
 
-ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
-                           const ResidualLayout* residual)
-    : x_row(x.row()),
-      x_plane(x.plane()),
-      x_channels(x.channels),
-      y_row(y.row()),
-      y_plane(y.plane()),
-      residual_row(residual != nullptr ? residual->planes.row() : 0),
-      residual_plane(residual != nullptr ? residual->planes.plane() : 0) {
+DirectGeometry direct_geometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
+                               const ResidualLayout* residual) {
+  DirectGeometry geometry;
   const std::int64_t first = x.offset(-window.padding, -window.padding);
   for (std::int64_t r = 0; r < window.height; ++r)
     for (std::int64_t s = 0; s < window.width; ++s)
-      taps.push_back(x.offset(r * window.dilation - window.padding, s * window.dilation - window.padding) - first);
-  square3 = window.height == 3 && window.width == 3 && window.stride == 1 && window.dilation == 1;
+      geometry.taps.push_back(x.offset(r * window.dilation - window.padding, s * window.dilation - window.padding) -
+                              first);
+  geometry.square3 = window.height == 3 && window.width == 3 && window.stride == 1 && window.dilation == 1;
 
-  const std::int64_t y_first = y.offset(0, 0);
-  const std::int64_t residual_first = residual != nullptr ? residual->planes.offset(0, 0) : 0;
   const auto lanes = static_cast<std::int64_t>(vector_lanes());
-  const bool rows_join = x_row == y_row && (residual == nullptr || residual_row == y_row);
   const auto add = [&](std::int64_t i, std::int64_t j, auto&& stored) {
-    Spot spot{static_cast<std::int32_t>(first + i * x_row + j), static_cast<std::int32_t>(y_first + i * y_row + j),
-              static_cast<std::int32_t>(residual_first + i * residual_row + j), true, 0};
+    const std::int64_t from = residual != nullptr ? residual->planes.offset(0, 0) + i * residual->planes.row() + j : 0;
+    DirectGeometry::Spot spot{static_cast<std::int32_t>(first + i * x.row() + j),
+                              static_cast<std::int32_t>(y.offset(0, 0) + i * y.row() + j),
+                              static_cast<std::int32_t>(from), true, 0};
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       if (stored(lane)) {
         spot.lanes |= std::uint64_t{1} << lane;
@@ -56,25 +51,140 @@ ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const
         spot.whole = false;
       }
     }
-    spots.push_back(spot);
+    geometry.spots.push_back(spot);
   };
-  switch (choose_cut(y.height, y.width, y_row, rows_join, lanes).kind) {
+  switch (choose_cut(y, rows_join(x, y, residual), lanes).kind) {
     case Cut::Kind::row:
       for (std::int64_t i = 0; i < y.height; ++i)
         for (std::int64_t j = 0; j < y.width; j += lanes)
           add(i, j, [&](std::int64_t lane) { return j + lane < y.width; });
       break;
     case Cut::Kind::plane:
-      for (std::int64_t at = 0; at < (y.height - 1) * y_row + y.width; at += lanes)
-        add(at / y_row, at % y_row,
-            [&](std::int64_t lane) { return (at + lane) % y_row < y.width && (at + lane) / y_row < y.height; });
+      for (std::int64_t at = 0; at < (y.height - 1) * y.row() + y.width; at += lanes)
+        add(at / y.row(), at % y.row(),
+            [&](std::int64_t lane) { return (at + lane) % y.row() < y.width && (at + lane) / y.row() < y.height; });
       break;
     case Cut::Kind::row_pair:
-      row_pairs = true;
+      geometry.row_pairs = true;
       for (std::int64_t i = 0; i < y.height; i += 2)
         add(i, 0, [&](std::int64_t lane) { return lane % (lanes / 2) < y.width && i + lane / (lanes / 2) < y.height; });
       break;
   }
+  return geometry;
+}
+
+// Tile rows of a group: as many as leave the fewest lanes of its vectors empty, up to a block's.
+std::int64_t group_rows(std::int64_t columns, std::int64_t most, std::int64_t lanes) {
+  std::int64_t best = 1;
+  const auto filled = [&](std::int64_t rows) {
+    return static_cast<double>(rows * columns) / static_cast<double>(blocks(rows * columns, lanes) * lanes);
+  };
+  for (std::int64_t rows = 2; rows <= most; ++rows)
+    if (filled(rows) > filled(best)) best = rows;
+  return best;
+}
+
+WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
+                                   const ResidualLayout* residual) {
+  constexpr std::int64_t kTiles = 64;  // of a block, if its rows are not longer
+  constexpr std::int64_t kLine = 16;
+  const auto whole_lines = [](std::int64_t elements) { return blocks(elements, kLine) * kLine; };
+  WinogradGeometry w;
+  w.rows = blocks(y.height, 2);
+  w.columns = blocks(y.width, 2);
+  const std::int64_t most = std::clamp<std::int64_t>(kTiles / w.columns, 1, w.rows);
+  w.group_rows = group_rows(w.columns, most, static_cast<std::int64_t>(vector_lanes()));
+  w.group_tiles = whole_lines(w.group_rows * w.columns);
+  w.block_rows = most / w.group_rows * w.group_rows;
+  // Behind the last tile, a row that is shorter than a vector is written to its end.
+  w.block_tiles = w.block_rows / w.group_rows * w.group_tiles + kLine;
+  w.input = whole_lines(x.channels * w.block_tiles) + kLine;
+  w.product = WinogradGeometry::kPositions * w.group_tiles + kLine;
+  w.x = x.offset(-window.padding, -window.padding);
+  w.y = y.offset(0, 0);
+  w.residual = residual != nullptr ? residual->planes.offset(0, 0) : 0;
+  w.height = y.height;
+  w.width = y.width;
+  return w;
+}
+
+// Compares the methods' processor cycles for a sample, in units of one vector's multiplication and addition. What the
+// sums pass through afterwards, and the transforms, take as long as so many of these (NOTES.md).
+constexpr std::int64_t kFinishVector = 6, kTransformInput = 80, kTransformOutput = 90;
+
+ConvMethod cheaper_method(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
+                          const ResidualLayout* residual) {
+  if (window.height != 3 || window.width != 3 || window.stride != 1 || window.dilation != 1) return ConvMethod::direct;
+  const auto lanes = static_cast<std::int64_t>(vector_lanes());
+  const std::int64_t pairs = x.channels * y.channels;
+  const std::int64_t direct =
+      choose_cut(y, rows_join(x, y, residual), lanes).vectors * (9 * pairs + kFinishVector * y.channels);
+  const WinogradGeometry w = winograd_geometry(x, window, y, residual);
+  const std::int64_t vectors = blocks(w.rows, w.group_rows) * blocks(w.group_rows * w.columns, lanes);
+  const std::int64_t winograd =
+      vectors * (WinogradGeometry::kPositions * pairs + kTransformInput * x.channels + kTransformOutput * y.channels);
+  return winograd < direct ? ConvMethod::winograd : ConvMethod::direct;
+}
+
+// G w G^T of one pair's taps, to places `step` apart.
+void transform_weight(const float* w, float* to, std::int64_t step) {
+  const auto across = [](double a, double b, double c, double(&out)[4]) {
+    out[0] = a;
+    out[1] = (a + b + c) / 2;
+    out[2] = (a - b + c) / 2;
+    out[3] = c;
+  };
+  double rows[3][4];
+  for (int i = 0; i < 3; ++i) across(w[3 * i], w[3 * i + 1], w[3 * i + 2], rows[i]);
+  for (int j = 0; j < 4; ++j) {
+    double column[4];
+    across(rows[0][j], rows[1][j], rows[2][j], column);
+    for (int i = 0; i < 4; ++i) to[(4 * i + j) * step] = static_cast<float>(column[i]);
+  }
+}
+
+}  // namespace
+
+ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
+                           const ResidualLayout* residual)
+    : ConvGeometry(x, window, y, residual, cheaper_method(x, window, y, residual)) {}
+
+ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
+                           const ResidualLayout* residual, ConvMethod by)
+    : method(by),
+      x_row(x.row()),
+      x_plane(x.plane()),
+      x_channels(x.channels),
+      y_row(y.row()),
+      y_plane(y.plane()),
+      y_channels(y.channels) {
+  if (residual != nullptr) {
+    residual_row = residual->planes.row();
+    residual_plane = residual->planes.plane();
+  }
+  if (method == ConvMethod::direct) direct = direct_geometry(x, window, y, residual);
+  if (method == ConvMethod::winograd) winograd = winograd_geometry(x, window, y, residual);
+}
+
+std::int64_t ConvGeometry::scratch() const {
+  return method == ConvMethod::direct ? 0
+                                      : WinogradGeometry::kPositions * winograd.input + y_channels * winograd.product;
+}
+
+std::vector<float> lay_out_weights(const ConvGeometry& geometry, const std::vector<float>& weight) {
+  if (geometry.method == ConvMethod::direct) return weight;
+  constexpr std::int64_t kBlock = WinogradGeometry::kBlock, kPositions = WinogradGeometry::kPositions;
+  const std::int64_t channels = geometry.x_channels, position = channels * kBlock;
+  std::vector<float> transformed(static_cast<std::size_t>(blocks(geometry.y_channels, kBlock) * kPositions * position));
+  for (std::int64_t k = 0; k < geometry.y_channels; ++k)
+    for (std::int64_t c = 0; c < channels; ++c)
+      transform_weight(weight.data() + (k * channels + c) * 9,
+                       transformed.data() + k / kBlock * kPositions * position + c * kBlock + k % kBlock, position);
+  return transformed;
+}
+
+void gated_conv(const GatedConv& arguments) {
+  arguments.geometry->method == ConvMethod::direct ? direct_conv(arguments) : winograd_conv(arguments);
 }
 
 }  // namespace bsg::kernels::cpu

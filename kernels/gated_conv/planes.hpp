@@ -26,8 +26,8 @@ struct PlaneLayout {
   }
   // Elements from a channel to the next: whole cache lines.
   std::int64_t plane() const { return (phases * phases * phase_plane() + kSlack + 15) / 16 * 16; }
-  // Elements of all channels. A pair of rows may begin in the last one.
-  std::int64_t size() const { return channels * plane() + (row() + kSlack + 15) / 16 * 16; }
+  // Elements of all channels. Behind the last one a reader may look at one row too many, and three vectors further.
+  std::int64_t size() const { return channels * plane() + (row() + 3 * kSlack + 15) / 16 * 16; }
   // Of pixel (i, j) in its channel; the frame's have coordinates from -frame.
   std::int64_t offset(std::int64_t i, std::int64_t j) const {
     const std::int64_t down = i + frame, right = j + frame;

@@ -2,11 +2,10 @@
 #include <array>
 #include <utility>
 
-#include "kernels/gated_conv/gated_conv.hpp"
-#include "kernels/gated_conv/vectors.hpp"
+#include "kernels/gated_conv/methods.hpp"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/gated_conv/gated_conv_cpu.cpp"
+#define HWY_TARGET_INCLUDE "kernels/gated_conv/direct_cpu.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -19,12 +18,16 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::ScalableTag<float>;
 static_assert(HWY_LANES(float) <= PlaneLayout::kSlack);
 using Vector = hn::Vec<D>;
-using Spot = ConvGeometry::Spot;
+using Spot = DirectGeometry::Spot;
 
 // Register tiles of outputs x vectors: AVX-512 has 32 vector registers, everything before it 16. One register holds a
-// weight, as many as the tile has vectors hold pixels, the others sums.
-constexpr std::size_t kMaxOutputs = 6;
-constexpr std::size_t kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+// weight, as many as the tile has vectors hold pixels, the others sums. With the address sanitizer's checks in them,
+// all of these tiles would take minutes to compile: small ones have the same code.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kMaxOutputs = 2, kMaxVectors = 2;
+#else
+constexpr std::size_t kMaxOutputs = 6, kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+#endif
 
 template <class Tag>
 HWY_INLINE hn::Mask<Tag> lane_mask(Tag d, std::uint64_t lanes) {
@@ -111,8 +114,8 @@ template <std::size_t kR, std::size_t kP, bool kPairs, bool kSquare3>
 void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spot) {
   const D d;
   const ConvGeometry& g = *a.geometry;
-  const Spot* const spots = g.spots.data() + first_spot;
-  const auto tap_count = static_cast<std::int64_t>(g.taps.size());
+  const Spot* const spots = g.direct.spots.data() + first_spot;
+  const auto tap_count = static_cast<std::int64_t>(g.direct.taps.size());
   const std::int64_t row = g.x_row;
   const float* source[kP];
   for (std::size_t p = 0; p < kP; ++p) source[p] = a.x + spots[p].x;
@@ -131,7 +134,7 @@ void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spo
       for (std::size_t p = 0; p < kP; ++p) sum[r][p] = hn::MulAdd(w, x[p], sum[r][p]);
     }
   };
-  const std::int64_t* const taps = g.taps.data();
+  const std::int64_t* const taps = g.direct.taps.data();
   for (std::int64_t i = 0; i < a.input_count; ++i) {
     const std::int64_t at = a.inputs[i] * g.x_plane, weight_at = a.inputs[i] * tap_count;
     if constexpr (kSquare3) {
@@ -170,7 +173,7 @@ std::size_t next_block(std::size_t rest, std::size_t max) {
 template <bool kPairs, bool kSquare3>
 void conv_with(const GatedConv& a) {
   static constexpr auto kTiles = tiles<kPairs, kSquare3>(std::make_index_sequence<kMaxOutputs * kMaxVectors>());
-  const std::size_t spots = a.geometry->spots.size();
+  const std::size_t spots = a.geometry->direct.spots.size();
   const auto outputs = static_cast<std::size_t>(a.output_count);
   // Positions outside, outputs inside: the window of the input that a tile reads stays in the first cache level.
   for (std::size_t spot = 0; spot < spots;) {
@@ -185,10 +188,10 @@ void conv_with(const GatedConv& a) {
 }
 
 void conv(const GatedConv& a) {
-  if (a.geometry->row_pairs) {
-    a.geometry->square3 ? conv_with<true, true>(a) : conv_with<true, false>(a);
+  if (a.geometry->direct.row_pairs) {
+    a.geometry->direct.square3 ? conv_with<true, true>(a) : conv_with<true, false>(a);
   } else {
-    a.geometry->square3 ? conv_with<false, true>(a) : conv_with<false, false>(a);
+    a.geometry->direct.square3 ? conv_with<false, true>(a) : conv_with<false, false>(a);
   }
 }
 
@@ -232,7 +235,7 @@ HWY_EXPORT(lanes_of_target);
 
 std::size_t vector_lanes() { return HWY_DYNAMIC_DISPATCH(lanes_of_target)(); }
 
-void gated_conv(const GatedConv& arguments) { HWY_DYNAMIC_DISPATCH(conv)(arguments); }
+void direct_conv(const GatedConv& arguments) { HWY_DYNAMIC_DISPATCH(conv)(arguments); }
 
 void place_sample(const PlaneLayout& to, const float* sample, std::int64_t begin, std::int64_t end, float* planes) {
   for (std::int64_t c = begin; c < end; ++c)

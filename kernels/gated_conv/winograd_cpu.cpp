@@ -1,0 +1,273 @@
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernels/gated_conv/methods.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/gated_conv/winograd_cpu.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/conv2d/winograd_input-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace bsg::kernels::cpu {
+namespace HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+using Vector = hn::Vec<D>;
+
+constexpr std::int64_t kPositions = WinogradGeometry::kPositions;
+constexpr std::int64_t kBlock = WinogradGeometry::kBlock;
+constexpr std::int64_t kMaxLanes = PlaneLayout::kSlack;
+
+// Outputs of a register tile, which is one vector of tiles wide. Those that lie side by side in memory share a pointer
+// to their weights; otherwise each has its own, and there are registers for half as many. Kept small where the address
+// sanitizer's checks make them slow to compile, as in direct_cpu.cpp.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kMaxTogether = 4, kMaxScattered = 2;
+#else
+constexpr std::size_t kMaxTogether = HWY_TARGET == HWY_AVX3 ? 16 : 8, kMaxScattered = 8;
+#endif
+
+// B^T d B of rows of a channel's tiles: to [position][group][tile].
+template <class Tag>
+HWY_INLINE void transform_input(Tag d, const WinogradGeometry& w, const float* plane, std::int64_t plane_row,
+                                std::int64_t rows, float* to) {
+  const std::int64_t columns = w.columns, step = w.input;
+  using V = hn::Vec<Tag>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t begin = 0; begin < columns; begin += lanes) {
+    // The last vector of a long row overlaps the one before; that of a short row reaches into the next row's place,
+    // which is written later.
+    const std::int64_t column = columns >= lanes ? std::min(begin, columns - lanes) : begin;
+    const float* from = plane + 2 * column;
+    V h0[4], h1[4], h2[4], h3[4];
+    transform_row(d, from, h0);
+    transform_row(d, from + plane_row, h1);
+    float* tile = to + column;
+    for (std::int64_t row = 0, in_group = 0; row < rows; ++row) {
+      from += 2 * plane_row;
+      transform_row(d, from, h2);
+      transform_row(d, from + plane_row, h3);
+      for (int j = 0; j < 4; ++j) {
+        hn::StoreU(hn::Sub(h0[j], h2[j]), d, tile + j * step);
+        hn::StoreU(hn::Add(h1[j], h2[j]), d, tile + (4 + j) * step);
+        hn::StoreU(hn::Sub(h2[j], h1[j]), d, tile + (8 + j) * step);
+        hn::StoreU(hn::Sub(h1[j], h3[j]), d, tile + (12 + j) * step);
+        h0[j] = h2[j];
+        h1[j] = h3[j];
+      }
+      tile += columns;
+      if (++in_group == w.group_rows) {
+        in_group = 0;
+        tile += w.group_tiles - w.group_rows * columns;
+      }
+    }
+  }
+}
+
+// Products of one vector of tiles at all positions.
+struct Multiply {
+  const float* input;       // [position][active input][tile]
+  std::int64_t input_step;  // from one active input to the next
+  std::int64_t input_position;
+  const float* weight;  // as WinogradGeometry says
+  std::int64_t weight_position, weight_block;
+  const std::int32_t* inputs;
+  std::int64_t input_count;
+  float* products;  // [active output][position][tile]
+  std::int64_t product, product_position;
+};
+
+// kR outputs: those from the output-th active one on.
+template <std::size_t kR, bool kScattered>
+void multiply_tile(const Multiply& a, const std::int32_t* outputs, std::size_t output) {
+  const D d;
+  const float* weight[kScattered ? kR : 1];
+  for (std::size_t r = 0; r < (kScattered ? kR : 1); ++r) {
+    const std::int64_t k = outputs[output + r];
+    weight[r] = a.weight + k / kBlock * a.weight_block + k % kBlock;
+  }
+  const float* input = a.input;
+  float* to = a.products + static_cast<std::int64_t>(output) * a.product;
+  for (std::int64_t position = 0; position < kPositions; ++position) {
+    Vector sum[kR];
+    for (std::size_t r = 0; r < kR; ++r) sum[r] = hn::Zero(d);
+    const float* x = input;
+    for (std::int64_t i = 0; i < a.input_count; ++i, x += a.input_step) {
+      const std::int64_t at = position * a.weight_position + a.inputs[i] * kBlock;
+      const Vector value = hn::LoadU(d, x);
+      for (std::size_t r = 0; r < kR; ++r) {
+        const float w = kScattered ? weight[r][at] : weight[0][at + static_cast<std::int64_t>(r)];
+        sum[r] = hn::MulAdd(hn::Set(d, w), value, sum[r]);
+      }
+    }
+    for (std::size_t r = 0; r < kR; ++r) hn::StoreU(sum[r], d, to + static_cast<std::int64_t>(r) * a.product);
+    input += a.input_position;
+    to += a.product_position;
+  }
+}
+
+using Tile = void (*)(const Multiply&, const std::int32_t*, std::size_t);
+
+// multiply_tile<r + 1, kScattered> at [r]
+template <bool kScattered, std::size_t... r>
+constexpr std::array<Tile, sizeof...(r)> tiles_of(std::index_sequence<r...>) {
+  return {multiply_tile<r + 1, kScattered>...};
+}
+
+void multiply(const Multiply& a, const std::int32_t* outputs, std::size_t count) {
+  static constexpr auto kTogether = tiles_of<false>(std::make_index_sequence<kMaxTogether>());
+  static constexpr auto kScattered = tiles_of<true>(std::make_index_sequence<kMaxScattered>());
+  for (std::size_t k = 0; k < count;) {
+    // Outputs that lie side by side.
+    std::size_t run = 1;
+    while (run < kMaxTogether && k + run < count && outputs[k + run] == outputs[k + run - 1] + 1 &&
+           outputs[k + run] % kBlock != 0)
+      ++run;
+    // As many nearly equal tiles as the rest needs: one of a single output would wait for its loads.
+    const std::size_t rest = count - k, blocks = (rest + kMaxScattered - 1) / kMaxScattered;
+    const std::size_t scattered = (rest + blocks - 1) / blocks;
+    if (run >= scattered) {
+      kTogether[run - 1](a, outputs, k);
+      k += run;
+    } else {
+      kScattered[scattered - 1](a, outputs, k);
+      k += scattered;
+    }
+  }
+}
+
+// Stores pixels (even lanes from one vector, odd ones from the other), `count` of them.
+template <class Tag, class V>
+HWY_INLINE void store_pixels(Tag d, V even, V odd, std::int64_t count, float* to) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  if (count >= 2 * lanes) {
+    hn::StoreInterleaved2(even, odd, d, to);
+    return;
+  }
+  HWY_ALIGN float pixels[2 * kMaxLanes];
+  hn::StoreInterleaved2(even, odd, d, pixels);
+  hn::BlendedStore(hn::Load(d, pixels), hn::FirstN(d, static_cast<std::size_t>(std::min(count, lanes))), d, to);
+  if (count > lanes)
+    hn::BlendedStore(hn::LoadU(d, pixels + lanes), hn::FirstN(d, static_cast<std::size_t>(count - lanes)), d,
+                     to + lanes);
+}
+
+// A^T m A of one output's tiles in a group, and everything that follows the convolution.
+template <class Tag>
+HWY_INLINE void transform_output(Tag d, const GatedConv& a, std::int32_t output, const float* from,
+                                 std::int64_t first_row, std::int64_t rows) {
+  using V = hn::Vec<Tag>;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const ConvGeometry& g = *a.geometry;
+  const WinogradGeometry& w = g.winograd;
+  const std::int64_t step = w.group_tiles;
+  const V zero = hn::Zero(d), bias = hn::Set(d, a.bias[output]);
+  const V scale = hn::Set(d, a.scale != nullptr ? a.scale[output] : 1.0F);
+  const std::int64_t channel = output - a.residual_first;
+  const float* const residual = a.residual != nullptr && channel >= 0 && channel < a.residual_channels
+                                    ? a.residual + channel * g.residual_plane + w.residual
+                                    : nullptr;
+  float* const y = a.y + output * g.y_plane + w.y;
+  V total = zero;
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t column = 0; column < w.columns; column += lanes) {
+      const float* const tile = from + row * w.columns + column;
+      V upper[4], lower[4];
+      for (int j = 0; j < 4; ++j) {
+        const V m0 = hn::LoadU(d, tile + j * step), m1 = hn::LoadU(d, tile + (4 + j) * step),
+                m2 = hn::LoadU(d, tile + (8 + j) * step), m3 = hn::LoadU(d, tile + (12 + j) * step);
+        upper[j] = hn::Add(hn::Add(m0, m1), m2);
+        lower[j] = hn::Sub(hn::Sub(m1, m2), m3);
+      }
+      const std::int64_t count = std::min(2 * lanes, w.width - 2 * column);
+      const auto put = [&](const V(&m)[4], std::int64_t i) HWY_ATTR {
+        V even = hn::Add(hn::Add(hn::Add(m[0], m[1]), m[2]), bias);
+        V odd = hn::Add(hn::Sub(hn::Sub(m[1], m[2]), m[3]), bias);
+        if (residual != nullptr) {
+          V residual_even, residual_odd;
+          hn::LoadInterleaved2(d, residual + i * g.residual_row + 2 * column, residual_even, residual_odd);
+          even = hn::Add(even, residual_even);
+          odd = hn::Add(odd, residual_odd);
+        }
+        // In this order x86 returns the value when it is NaN: it must not pass for zero.
+        if (a.relu) {
+          even = hn::Max(zero, even);
+          odd = hn::Max(zero, odd);
+        }
+        if (a.scale != nullptr) {
+          even = hn::Mul(even, scale);
+          odd = hn::Mul(odd, scale);
+        }
+        if (a.sums != nullptr) {
+          if (count == 2 * lanes) {
+            total = hn::Add(total, hn::Add(even, odd));
+          } else {
+            const auto first = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
+            total = hn::Add(total, hn::Add(hn::IfThenElseZero(first((count + 1) / 2), even),
+                                           hn::IfThenElseZero(first(count / 2), odd)));
+          }
+        }
+        store_pixels(d, even, odd, count, y + i * g.y_row + 2 * column);
+      };
+      const std::int64_t i = 2 * (first_row + row);
+      put(upper, i);
+      if (i + 1 < w.height) put(lower, i + 1);
+    }
+  if (a.sums != nullptr) {
+    float* const sums = a.sums + output * kMaxLanes;
+    if (first_row == 0) std::fill_n(sums, kMaxLanes, 0.0F);
+    hn::StoreU(hn::Add(hn::LoadU(d, sums), total), d, sums);
+  }
+}
+
+void conv(const GatedConv& a) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const ConvGeometry& g = *a.geometry;
+  const WinogradGeometry& w = g.winograd;
+  float* const input = a.scratch;
+  float* const products = input + kPositions * w.input;
+  for (std::int64_t block = 0; block < w.rows; block += w.block_rows) {
+    const std::int64_t block_end = std::min(block + w.block_rows, w.rows);
+    with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
+      for (std::int64_t i = 0; i < a.input_count; ++i)
+        transform_input(tag, w, a.x + a.inputs[i] * g.x_plane + w.x + 2 * block * g.x_row, g.x_row, block_end - block,
+                        input + i * w.block_tiles);
+    });
+    for (std::int64_t first = block; first < block_end; first += w.group_rows) {
+      const std::int64_t rows = std::min(w.group_rows, block_end - first);
+      const float* const group = input + (first - block) / w.group_rows * w.group_tiles;
+      for (std::int64_t tile = 0; tile < rows * w.columns; tile += lanes)
+        multiply(
+            {group + tile, w.block_tiles, w.input, a.weight, g.x_channels * kBlock, kPositions * g.x_channels * kBlock,
+             a.inputs, a.input_count, products + tile, w.product, w.group_tiles},
+            a.outputs, static_cast<std::size_t>(a.output_count));
+      with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
+        for (std::int64_t k = 0; k < a.output_count; ++k)
+          transform_output(tag, a, a.outputs[k], products + k * w.product, first, rows);
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bsg::kernels::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace bsg::kernels::cpu {
+namespace {
+HWY_EXPORT(conv);
+}  // namespace
+
+void winograd_conv(const GatedConv& arguments) { HWY_DYNAMIC_DISPATCH(conv)(arguments); }
+
+}  // namespace bsg::kernels::cpu
+#endif
