@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <omp.h>
+
 #include "kernels/conv2d/conv2d.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -169,23 +171,30 @@ HWY_EXPORT(sample_f64);
 void run(const SampleArguments<float>& a) { HWY_DYNAMIC_DISPATCH(sample_f32)(a); }
 void run(const SampleArguments<double>& a) { HWY_DYNAMIC_DISPATCH(sample_f64)(a); }
 
+// to[i] = from[i * step]; the usual steps are constants, which the compiler turns into vectors.
+template <class T>
+void copy_every(const T* from, std::int64_t step, std::int64_t count, T* to) {
+  if (step == 1) {
+    std::copy_n(from, count, to);
+  } else if (step == 2) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[2 * i];
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = from[i * step];
+  }
+}
+
 // Copies one plane into its place in scratch; what lies outside stays as it is (zero).
 template <class T>
 void place_plane(const ScratchPlanes& to, const T* plane, std::int64_t height, std::int64_t width, T* scratch) {
   const std::int64_t s = to.phases;
+  const std::int64_t begin = std::max<std::int64_t>(0, -to.left), end = std::min(width, to.columns * s - to.left);
   for (std::int64_t i = 0; i < height; ++i) {
     const std::int64_t down = i + to.top;
     if (down < 0 || down / s >= to.rows) continue;
     T* const phase_row = scratch + down % s * s * to.phase_plane() + down / s * to.columns;
-    const std::int64_t begin = std::max<std::int64_t>(0, -to.left);
-    const std::int64_t end = std::min(width, to.columns * s - to.left);
-    if (s == 1) {
-      std::copy(plane + i * width + begin, plane + i * width + std::max(begin, end), phase_row + begin + to.left);
-      continue;
-    }
-    for (std::int64_t j = begin; j < end; ++j) {
+    for (std::int64_t j = begin; j < std::min(end, begin + s); ++j) {
       const std::int64_t right = j + to.left;
-      phase_row[right % s * to.phase_plane() + right / s] = plane[i * width + j];
+      copy_every(plane + i * width + j, s, (end - j + s - 1) / s, phase_row + right % s * to.phase_plane() + right / s);
     }
   }
 }
@@ -206,12 +215,13 @@ void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, cons
   const ForwardGeometry geometry(s);
   const std::int64_t planes = s.channels * geometry.scratch.channel();
   const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread) {
-    T* const scratch = workspace + thread * planes;
-    std::fill(scratch, scratch + planes, T{0});
+#pragma omp parallel num_threads(threads)
+  {
+    T* const scratch = workspace + omp_get_thread_num() * planes;
+    std::fill_n(scratch, planes, T{0});
     std::vector<std::int64_t> inputs, outputs;
-    for (std::int64_t n = s.batch * thread / threads; n < s.batch * (thread + 1) / threads; ++n) {
+#pragma omp for schedule(dynamic, samples_at_a_time(s.batch, threads))
+    for (std::int64_t n = 0; n < s.batch; ++n) {
       list_active(input_gate == nullptr ? nullptr : input_gate + n * s.channels, s.channels, inputs);
       list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
       T* const to = y + n * s.outputs * y_plane;
@@ -246,12 +256,13 @@ void conv2d_backward_input(const Launch& launch, const Conv2dShape& s, const T* 
   std::vector<std::int64_t> all(static_cast<std::size_t>(s.channels));
   for (std::size_t c = 0; c < all.size(); ++c) all[c] = static_cast<std::int64_t>(c);
   const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread) {
-    T* const scratch = workspace + s.weights() + thread * planes;
-    std::fill(scratch, scratch + planes, T{0});
+#pragma omp parallel num_threads(threads)
+  {
+    T* const scratch = workspace + s.weights() + omp_get_thread_num() * planes;
+    std::fill_n(scratch, planes, T{0});
     std::vector<std::int64_t> outputs;
-    for (std::int64_t n = s.batch * thread / threads; n < s.batch * (thread + 1) / threads; ++n) {
+#pragma omp for schedule(dynamic, samples_at_a_time(s.batch, threads))
+    for (std::int64_t n = 0; n < s.batch; ++n) {
       list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);
       for (const std::int64_t k : outputs)
         place_plane(geometry.scratch, dy + (n * s.outputs + k) * dy_plane, s.out_height(), s.out_width(),

@@ -52,6 +52,10 @@ struct BackwardInputGeometry {
   std::vector<OutputGrid> grids;  // of dx; a grid without taps is zero
 };
 
+// How many samples a thread takes at a time: few enough that the threads end together, also where one is slowed down by
+// other work or its samples have more channels on.
+std::int64_t samples_at_a_time(std::int64_t batch, int threads);
+
 // How the batch is cut for the weight gradient, and where dy lies once it is turned to [row][pixel][outputs]: decided
 // by the shape alone, so that the sum does not depend on the thread count.
 struct WeightGradientLayout {

@@ -80,6 +80,10 @@ BackwardInputGeometry::BackwardInputGeometry(const Conv2dShape& s) {
     }
 }
 
+std::int64_t samples_at_a_time(std::int64_t batch, int threads) {
+  return std::clamp<std::int64_t>(batch / (std::int64_t{8} * threads), 1, 4);
+}
+
 WeightGradientLayout::WeightGradientLayout(const Conv2dShape& s) {
   constexpr std::int64_t kParts = 8;
   constexpr std::int64_t kBandElements = 48 * 1024;  // 192 KB of float: a band stays in a core's L2 beside its x rows

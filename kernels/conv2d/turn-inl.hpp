@@ -11,6 +11,7 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/common/prefetch.hpp"
 #include "kernels/conv2d/geometry.hpp"
 
 #ifndef BSG_KERNELS_CONV2D_TURN_ARGUMENTS
@@ -64,11 +65,15 @@ HWY_INLINE void turn(const TurnArguments<T>& a) {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     for (; i + 4 <= a.count; i += 4) {
       std::int64_t pixel = 0;
+      const T* ahead[4];
+      for (std::int64_t j = 0; j < 4; ++j)
+        ahead[j] = a.planes + std::max<std::int64_t>(a.channels[std::min(i + 4 + j, a.count - 1)], 0) * a.plane;
       const auto load = [&](std::int64_t j) HWY_ATTR {
         const std::int64_t channel = a.channels[i + j];
         return channel < 0 ? hn::Zero(d) : hn::LoadU(d, a.planes + channel * a.plane + pixel);
       };
       for (; pixel + lanes <= a.pixels; pixel += lanes) {
+        for (const T* plane : ahead) prefetch(plane + pixel, 1);
         const auto v0 = load(0), v1 = load(1), v2 = load(2), v3 = load(3);
         const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, v0, v1)),
                    low23 = hn::BitCast(pairs, hn::InterleaveLower(d, v2, v3)),

@@ -155,11 +155,14 @@ void sample(const SampleArguments<T>& a) {
     for (std::int64_t row = group; row < std::min(s.tile_rows(), group + bands.group_rows()); row += bands.rows) {
       const Band<T> band{row, std::min(bands.rows, s.tile_rows() - row), a.in.tiles_at(row - group)};
       multiply(whole, a, band);
+      const std::int64_t plane = s.out_height() * s.out_width(), pixel = 2 * row * s.out_width();
+      const std::int64_t pixels = std::min(2 * band.rows * s.out_width(), plane - pixel);
       with_lanes_for(whole, s.tile_columns(), [&](auto d) HWY_ATTR {
         for (std::int64_t k = 0; k < a.outputs; ++k) {
           const std::int64_t output = a.active_outputs[k];
+          if (k + 2 < a.outputs) prefetch(a.y + a.active_outputs[k + 2] * plane + pixel, pixels);
           transform_output(d, a, band, a.products + k * bands.product, a.bias != nullptr ? a.bias[output] : T{0},
-                           a.y + output * s.out_height() * s.out_width());
+                           a.y + output * plane);
         }
       });
     }
@@ -235,9 +238,8 @@ template <class T>
 void winograd_convolution(const Launch& launch, const WinogradShape& s, const T* x, const WinogradWeight<T>& weight,
                           const T* bias, const T* input_gate, const T* output_gate, T* y, bool accumulate,
                           T* workspace) {
-  constexpr std::int64_t kSamples = 4;  // a thread takes so many at a time
   const WinogradBands bands(s);
-  const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch / kSamples, 1, launch.threads));
+  const int threads = static_cast<int>(std::clamp<std::int64_t>(s.batch, 1, launch.threads));
 #pragma omp parallel num_threads(threads)
   {
 #pragma omp for schedule(static)
@@ -255,7 +257,7 @@ void winograd_convolution(const Launch& launch, const WinogradShape& s, const T*
                          .bias = bias,
                          .accumulate = accumulate,
                          .products = scratch + bands.scratch};
-#pragma omp for schedule(dynamic, kSamples)
+#pragma omp for schedule(dynamic, samples_at_a_time(s.batch, threads))
     for (std::int64_t n = 0; n < s.batch; ++n) {
       list_active(input_gate == nullptr ? nullptr : input_gate + n * s.channels, s.channels, inputs);
       list_active(output_gate == nullptr ? nullptr : output_gate + n * s.outputs, s.outputs, outputs);

@@ -12,6 +12,7 @@
 
 #include <hwy/highway.h>
 
+#include "kernels/common/prefetch.hpp"
 #include "kernels/conv2d/winograd.hpp"
 
 #ifndef BSG_KERNELS_CONV2D_WINOGRAD_INPUT
@@ -119,10 +120,13 @@ HWY_INLINE void transform_group(const WinogradInput<T>& a, std::int64_t group) {
   const std::int64_t end = std::min(s.tile_rows(), group + bands.group_rows());
   for (std::int64_t i = 0; i < a.inputs; ++i) {
     const T* const x = a.x + a.active_inputs[i] * s.height * s.width;
+    const T* const ahead = i + 2 < a.inputs ? a.x + a.active_inputs[i + 2] * s.height * s.width : x;
     with_lanes_for(whole, s.width, [&](auto d) HWY_ATTR {
       const std::int64_t last = std::min(2 * end + 2, s.height + s.padding);
-      for (std::int64_t row = std::max(2 * group, s.padding); row < last; ++row)
+      for (std::int64_t row = std::max(2 * group, s.padding); row < last; ++row) {
+        prefetch(ahead + (row - s.padding) * s.width, s.width);
         copy_row(d, x + (row - s.padding) * s.width, s.width, a.plane + row * bands.plane_row + s.padding);
+      }
     });
     with_lanes_for(whole, s.tile_columns(), [&](auto d) HWY_ATTR {
       for (std::int64_t row = group; row < end; row += bands.rows)
