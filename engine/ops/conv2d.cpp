@@ -19,6 +19,7 @@ kernels::Conv2dShape checked_conv2d_shape(std::string_view op, const Var& x, con
   check(x.shape()[1] == weight.shape()[1], "x and weight differ in their input channels");
   check(options.stride >= 1 && options.dilation >= 1 && options.padding >= 0,
         "stride and dilation must be at least 1, padding at least 0");
+  check(options.stride <= kMaxConv2dStride, "strides above 256 are not supported");
   kernels::Conv2dShape shape;
   shape.batch = x.shape()[0];
   shape.channels = x.shape()[1];

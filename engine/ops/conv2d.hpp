@@ -5,8 +5,11 @@
 
 namespace bsg::ops {
 
+// Kernels cut a plane into stride * stride phases, so a stride costs memory whatever the input's size.
+inline constexpr int kMaxConv2dStride = 256;
+
 struct Conv2dOptions {
-  int stride = 1;
+  int stride = 1;  // at most kMaxConv2dStride
   int padding = 0;
   int dilation = 1;
 };

@@ -264,6 +264,8 @@ TEST_CASE("bad arguments are named with their shapes", "[conv2d]") {
                       Catch::Contains("conv2d") && Catch::Contains("[1, 3, 8, 8]") && Catch::Contains("[4, 2, 3, 3]"));
   REQUIRE_THROWS_AS(ops::conv2d(context, x, ok, Var(), {0, 1, 1}), ShapeError);
   REQUIRE_THROWS_AS(ops::conv2d(context, x, ok, Var(), {1, 0, 5}), ShapeError);
+  CHECK(ops::conv2d(context, x, ok, Var(), {256, 1, 1}).shape() == Shape{1, 4, 1, 1});
+  REQUIRE_THROWS_WITH(ops::conv2d(context, x, ok, Var(), {2147483647, 1, 1}), Catch::Contains("strides above 256"));
   REQUIRE_THROWS_AS(ops::conv2d(context, x, ok, Tensor::zeros(context, {3}), {}), ShapeError);
   REQUIRE_THROWS_AS(ops::conv2d(context, x, ok.cast(context, DType::f64), Var(), {}), ShapeError);
   REQUIRE_THROWS_WITH(ops::gated_input_conv2d(context, x, Tensor::full(context, {1, 3}, 0.5), ok, {}),
