@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <functional>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <random>
 #include <string>
 #include <time.h>
 #include <unordered_map>
@@ -15,6 +14,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include "engine/core/tensor.hpp"
 #include "kernels/conv2d/conv2d.hpp"
 
 namespace {
@@ -22,10 +22,10 @@ namespace {
 using namespace bsg;
 using Tag = dnnl::memory::format_tag;
 
-struct Shape {
+struct Layer {
   std::int64_t channels, size;
 };
-constexpr Shape kShapes[] = {{16, 32}, {32, 16}, {64, 8}};
+constexpr Layer kLayers[] = {{16, 32}, {32, 16}, {64, 8}};
 constexpr const char* kPasses[] = {"forward", "gradient of x", "gradient of w"};
 
 double now(clockid_t clock) {
@@ -40,19 +40,19 @@ struct Competitor {
   std::vector<double> seconds;
 };
 
-std::vector<float> noise(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (float& value : values) value = normal(random);
-  return values;
+Tensor noise(Context& context, std::int64_t count) {
+  Tensor tensor = Tensor::empty(context, {count});
+  for (float& value : tensor.span<float>()) value = static_cast<float>(context.random().normal());
+  return tensor;
 }
 
-// One of oneDNN's three passes on plain arrays; reorders are part of run_planes only.
+// One of oneDNN's three passes on plain arrays; reorders are part of run_planes only. All memory is from our allocator,
+// which asks for large pages.
 class OneDnn {
  public:
   // activations: any (oneDNN's choice) or nhwc.
-  OneDnn(const Shape& shape, std::int64_t batch, int pass, Tag activations, float* x, float* w, float* y)
+  OneDnn(Context& context, const Layer& shape, std::int64_t batch, int pass, Tag activations, float* x, float* w,
+         float* y)
       : stream_(engine_) {
     const dnnl::memory::dims data = {batch, shape.channels, shape.size, shape.size};
     const dnnl::memory::dims weight = {shape.channels, shape.channels, 3, 3}, one = {1, 1};
@@ -67,18 +67,18 @@ class OneDnn {
     };
     plain_ = {plain(data, Tag::nchw, x), plain(weight, Tag::oihw, w), plain(data, Tag::nchw, y)};
     if (pass == 0) {
-      set(dnnl::convolution_forward(forward), {forward.src_desc(), forward.weights_desc(), forward.dst_desc()}, 2,
-          {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST});
+      set(context, dnnl::convolution_forward(forward), {forward.src_desc(), forward.weights_desc(), forward.dst_desc()},
+          2, {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST});
     } else if (pass == 1) {
       const dnnl::convolution_backward_data::primitive_desc backward(
           {dnnl::algorithm::convolution_direct, planes, weights, planes, one, one, one}, engine_, forward);
-      set(dnnl::convolution_backward_data(backward),
+      set(context, dnnl::convolution_backward_data(backward),
           {backward.diff_src_desc(), backward.weights_desc(), backward.diff_dst_desc()}, 0,
           {DNNL_ARG_DIFF_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_DST});
     } else {
       const dnnl::convolution_backward_weights::primitive_desc backward(
           {dnnl::algorithm::convolution_direct, planes, weights, planes, one, one, one}, engine_, forward);
-      set(dnnl::convolution_backward_weights(backward),
+      set(context, dnnl::convolution_backward_weights(backward),
           {backward.src_desc(), backward.diff_weights_desc(), backward.diff_dst_desc()}, 1,
           {DNNL_ARG_SRC, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_DIFF_DST});
     }
@@ -99,12 +99,13 @@ class OneDnn {
   }
 
  private:
-  void set(const dnnl::primitive& primitive, const std::vector<dnnl::memory::desc>& layouts, std::size_t result,
-           const std::vector<int>& names) {
+  void set(Context& context, const dnnl::primitive& primitive, const std::vector<dnnl::memory::desc>& layouts,
+           std::size_t result, const std::vector<int>& names) {
     primitive_ = primitive;
     result_ = result;
     for (std::size_t i = 0; i < 3; ++i) {
-      own_.emplace_back(layouts[i], engine_);
+      arrays_.push_back(Tensor::empty(context, {static_cast<std::int64_t>(layouts[i].get_size())}, DType::u8));
+      own_.emplace_back(layouts[i], engine_, arrays_.back().raw());
       arguments_.emplace(names[i], own_[i]);
     }
   }
@@ -112,6 +113,7 @@ class OneDnn {
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_;
+  std::vector<Tensor> arrays_;
   std::vector<dnnl::memory> plain_, own_;  // x, w, y or their gradients
   std::size_t result_ = 0;
   dnnl::primitive primitive_;
@@ -123,7 +125,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void compare(const Shape& s, int pass, std::int64_t batch, int threads, int rounds) {
+void compare(const Layer& s, int pass, std::int64_t batch, int threads, int rounds) {
   kernels::Conv2dShape shape;
   shape.batch = batch;
   shape.channels = shape.outputs = s.channels;
@@ -131,23 +133,21 @@ void compare(const Shape& s, int pass, std::int64_t batch, int threads, int roun
   shape.kernel_height = shape.kernel_width = 3;
   shape.padding = 1;
   const std::int64_t elements = batch * s.channels * s.size * s.size;
-  std::vector<float> x = noise(elements, 1), w = noise(shape.weights(), 2), y = noise(elements, 3);
-  std::vector<float> workspace(static_cast<std::size_t>(kernels::cpu::conv2d_workspace(shape, threads)));
-  const kernels::Launch launch{.threads = threads};
+  Context context({.threads = threads});
+  Tensor x_tensor = noise(context, elements), w_tensor = noise(context, shape.weights()),
+         y_tensor = noise(context, elements);
+  Tensor workspace_tensor = Tensor::empty(context, {kernels::cpu::conv2d_workspace(shape, threads)});
+  float *const x = x_tensor.data<float>(), *const w = w_tensor.data<float>(), *const y = y_tensor.data<float>(),
+               *const workspace = workspace_tensor.data<float>();
   const float* none = nullptr;
   const auto ours = [&] {
-    if (pass == 0)
-      kernels::cpu::conv2d_forward<float>(launch, shape, x.data(), w.data(), none, none, none, y.data(),
-                                          workspace.data());
-    if (pass == 1)
-      kernels::cpu::conv2d_backward_input<float>(launch, shape, w.data(), y.data(), none, x.data(), false,
-                                                 workspace.data());
+    if (pass == 0) kernels::cpu::conv2d_forward<float>(context.launch(), shape, x, w, none, none, none, y, workspace);
+    if (pass == 1) kernels::cpu::conv2d_backward_input<float>(context.launch(), shape, w, y, none, x, false, workspace);
     if (pass == 2)
-      kernels::cpu::conv2d_backward_weight<float>(launch, shape, x.data(), y.data(), none, none, w.data(), false,
-                                                  workspace.data());
+      kernels::cpu::conv2d_backward_weight<float>(context.launch(), shape, x, y, none, none, w, false, workspace);
   };
-  OneDnn blocked(s, batch, pass, Tag::any, x.data(), w.data(), y.data());
-  OneDnn channels_last(s, batch, pass, Tag::nhwc, x.data(), w.data(), y.data());
+  OneDnn blocked(context, s, batch, pass, Tag::any, x, w, y);
+  OneDnn channels_last(context, s, batch, pass, Tag::nhwc, x, w, y);
   std::vector<Competitor> competitors = {{"ours", ours, {}},
                                          {"oneDNN, blocked", [&] { blocked.run_as_is(); }, {}},
                                          {"oneDNN, channels last", [&] { channels_last.run_as_is(); }, {}},
@@ -189,7 +189,7 @@ int main(int argc, char** argv) {
   fmt::print(
       "| shape | pass | ours | oneDNN, blocked | oneDNN, channels last | oneDNN, planes |\n| --- | --- | --- | --- | "
       "--- | --- |\n");
-  for (const Shape& shape : kShapes)
-    for (const int pass : {0, 1, 2}) compare(shape, pass, batch, threads, rounds);
+  for (const Layer& layer : kLayers)
+    for (const int pass : {0, 1, 2}) compare(layer, pass, batch, threads, rounds);
   return 0;
 }

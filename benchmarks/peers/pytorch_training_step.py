@@ -92,8 +92,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="channels_last")
+    parser.add_argument("--processor-time", action="store_true", help="for one thread, on a machine with other work")
     parser.add_argument("--json", action="store_true", help="print one JSON object with every step's seconds")
     options = parser.parse_args()
+    if options.processor_time and options.threads != 1:
+        parser.error("--processor-time needs --threads 1")
+    now = time.process_time if options.processor_time else time.perf_counter
 
     start_rss = peak_rss()  # the libraries are loaded, no tensor exists
     torch.manual_seed(1)
@@ -129,9 +133,9 @@ def main():
     for _ in range(options.rounds):
         for name, run in phases.items():
             for _ in range(options.steps):
-                start = time.perf_counter()
+                start = now()
                 run()
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(now() - start)
 
     if options.json:
         print(
