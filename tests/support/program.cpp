@@ -46,12 +46,15 @@ ProgramResult run_program(const std::string& name, const std::vector<std::string
 
   int ended = 0;
   if (disturbance.signal != 0) {
-    const auto deadline = std::chrono::steady_clock::now() + disturbance.after;
     siginfo_t info{};
     // Looks without reaping, so that the signal can only reach this child.
-    while (waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0 &&
-           std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const auto runs = [&] {
+      return waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+    };
+    const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+    while (runs() && content(folder / "out").find(disturbance.once_says) == std::string::npos) pause();
+    const auto deadline = std::chrono::steady_clock::now() + disturbance.after;
+    while (runs() && std::chrono::steady_clock::now() < deadline) pause();
     kill(child, disturbance.signal);
   }
   if (waitpid(child, &ended, 0) != child) throw std::runtime_error("lost " + program);

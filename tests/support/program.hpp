@@ -12,10 +12,11 @@ struct ProgramResult {
   std::string out, err;
 };
 
-// Sent to a program that still runs after so long.
+// Sent to a program that still runs after so long: from its start, or from when its standard output holds once_says.
 struct Disturbance {
   int signal = 0;  // none
   std::chrono::milliseconds after{0};
+  std::string once_says = {};
 };
 
 // name: "bsg_op". Standard input is empty. Throws std::runtime_error when the program cannot be started.

@@ -68,10 +68,10 @@ int train_by(const Options& options) {
   }
   write_text_file(folder.recipe(), train::to_toml(recipe));
 
+  watch_for_interrupts();
   fmt::print("{}: {} images, {} classes, {} threads, from epoch {} to {}, into {}\n", recipe.model.arch,
              train.examples(), classes.size(), options.threads, trainer.epoch(), recipe.train.epochs, options.out);
   std::fflush(stdout);
-  watch_for_interrupts();
   TrainingProgress progress(recipe.train.epochs, recipe.train.batch);
   const train::TrainingOutcome outcome = trainer.run(progress, [] { return interrupt_signal() != 0; });
   switch (outcome) {
