@@ -79,8 +79,9 @@ TEST_CASE("bsg_train writes a run's folder, and one thread gives the bits of two
 
 TEST_CASE("Ctrl-C ends bsg_train with a checkpoint, and --resume ends in the same bits") {
   const TemporaryFolder folder;
+  // The first at once, the others after a while.
   const Disturbance interrupt{SIGINT, time_whole_run(folder) / 5, "from epoch"};
-  ProgramResult part = train(folder, "parts", {}, interrupt);
+  ProgramResult part = train(folder, "parts", {}, {SIGINT, {}, "from epoch"});
   int interruptions = 0;
   for (; part.status == 130 && interruptions < 100; ++interruptions) {
     REQUIRE(std::filesystem::exists(folder / "parts/checkpoint-last.safetensors"));
