@@ -195,18 +195,38 @@ void conv(const GatedConv& a) {
   }
 }
 
-// Elements 0, 2, 4, ... of `from` to `even`, the others to `odd`; count of them in all.
-void split_row(const float* HWY_RESTRICT from, std::int64_t count, float* HWY_RESTRICT even, float* HWY_RESTRICT odd) {
-  const D d;
+// Elements j, j + 2, j + 4, ... of `from` to `even`, the others to `odd`, as far as whole vectors go; returns where
+// they end.
+template <class Tag>
+HWY_INLINE std::int64_t split_vectors(Tag d, const float* from, std::int64_t j, std::int64_t count, float* even,
+                                      float* odd) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  std::int64_t j = 0;
   for (; j + 2 * lanes <= count; j += 2 * lanes) {
-    Vector a, b;
+    hn::Vec<Tag> a, b;
     hn::LoadInterleaved2(d, from + j, a, b);
     hn::StoreU(a, d, even + j / 2);
     hn::StoreU(b, d, odd + j / 2);
   }
-  for (; j < count; ++j) (j % 2 == 0 ? even : odd)[j / 2] = from[j];
+  if constexpr (sizeof(float) * hn::MaxLanes(Tag()) > 16) j = split_vectors(hn::Half<Tag>(), from, j, count, even, odd);
+  return j;
+}
+
+// split_phases for two phases an axis.
+void split_in_two(const PlaneLayout& from, const float* x, const PlaneLayout& to, std::int64_t begin, std::int64_t end,
+                  float* y) {
+  const std::int64_t phase = to.phase_plane(), row = to.row(), from_row = from.row();
+  const std::int64_t right = (to.frame & 1) * phase + (to.frame >> 1),
+                     next = ((to.frame + 1) & 1) * phase + ((to.frame + 1) >> 1);
+  for (std::int64_t c = begin; c < end; ++c) {
+    const float* source = x + c * from.plane() + from.offset(0, 0);
+    for (std::int64_t i = 0; i < from.height; ++i, source += from_row) {
+      const std::int64_t down = i + to.frame;
+      float* const target = y + c * to.plane() + (down & 1) * 2 * phase + (down >> 1) * row;
+      float *const even = target + right, *const odd = target + next;
+      for (std::int64_t j = split_vectors(D(), source, 0, from.width, even, odd); j < from.width; ++j)
+        (j % 2 == 0 ? even : odd)[j / 2] = source[j];
+    }
+  }
 }
 
 void mean(const float* sums, std::int64_t channels, float factor, float* to) {
@@ -227,7 +247,7 @@ namespace bsg::kernels::cpu {
 namespace {
 
 HWY_EXPORT(conv);
-HWY_EXPORT(split_row);
+HWY_EXPORT(split_in_two);
 HWY_EXPORT(mean);
 HWY_EXPORT(lanes_of_target);
 
@@ -245,17 +265,11 @@ void place_sample(const PlaneLayout& to, const float* sample, std::int64_t begin
 
 void split_phases(const PlaneLayout& from, const float* x, const PlaneLayout& to, std::int64_t begin, std::int64_t end,
                   float* y) {
-  const auto split = HWY_DYNAMIC_DISPATCH(split_row);
+  if (to.phases == 2) return HWY_DYNAMIC_DISPATCH(split_in_two)(from, x, to, begin, end, y);
   for (std::int64_t c = begin; c < end; ++c)
-    for (std::int64_t i = 0; i < from.height; ++i) {
-      const float* const row = x + c * from.plane() + from.offset(i, 0);
-      float* const target = y + c * to.plane();
-      if (to.phases == 2) {
-        split(row, from.width, target + to.offset(i, 0), target + to.offset(i, 1));
-      } else {
-        for (std::int64_t j = 0; j < from.width; ++j) target[to.offset(i, j)] = row[j];
-      }
-    }
+    for (std::int64_t i = 0; i < from.height; ++i)
+      for (std::int64_t j = 0; j < from.width; ++j)
+        y[c * to.plane() + to.offset(i, j)] = x[c * from.plane() + from.offset(i, j)];
 }
 
 void mean_of_planes(const float* sums, std::int64_t channels, float factor, float* mean) {

@@ -57,9 +57,11 @@ struct DirectGeometry {
 
 // Winograd's: inputs are transformed for a block of tile rows at a time; a block is multiplied and transformed back in
 // groups of as many tile rows as fill vectors best. Tile (i, j) of a group is number i * columns + j.
-// Transformed inputs are [position][active input][group of the block][tile], products [active output][position][tile],
-// weights [output / kBlock][position][channel][output % kBlock]: every tile of outputs reads them in order. Strides
-// are odd in cache lines: powers of two would share a few sets.
+//   transformed inputs  [position][active input][group of the block][tile]
+//   weights             [output / kBlock][position][channel][output % kBlock]
+//   products            [active output / kBlock][position][active output % kBlock][tile]
+// so that every register tile of outputs reads and writes in order. Inputs' strides are odd in cache lines: powers of
+// two would share a few sets.
 struct WinogradGeometry {
   static constexpr std::int64_t kPositions = 16;  // of a 4x4 tile of the input
   static constexpr std::int64_t kBlock = 16;
@@ -68,7 +70,6 @@ struct WinogradGeometry {
   std::int64_t group_rows = 0, group_tiles = 0;  // tile rows of a group; its tiles, padded to whole vectors
   std::int64_t block_rows = 0, block_tiles = 0;  // the same of a block
   std::int64_t input = 0;                        // elements from one position's transformed inputs to the next
-  std::int64_t product = 0;                      // elements from one output's products to the next
   std::int64_t x = 0, y = 0, residual = 0;       // offset of the first tile's first pixel
   std::int64_t height = 0, width = 0;            // of y
 };

@@ -88,18 +88,17 @@ WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& windo
                                    const ResidualLayout* residual) {
   constexpr std::int64_t kTiles = 64;  // of a block, if its rows are not longer
   constexpr std::int64_t kLine = 16;
-  const auto whole_lines = [](std::int64_t elements) { return blocks(elements, kLine) * kLine; };
+  const auto odd_lines = [](std::int64_t elements) { return (blocks(elements, kLine) | 1) * kLine; };
   WinogradGeometry w;
   w.rows = blocks(y.height, 2);
   w.columns = blocks(y.width, 2);
   const std::int64_t most = std::clamp<std::int64_t>(kTiles / w.columns, 1, w.rows);
   w.group_rows = group_rows(w.columns, most, static_cast<std::int64_t>(vector_lanes()));
-  w.group_tiles = whole_lines(w.group_rows * w.columns);
+  w.group_tiles = blocks(w.group_rows * w.columns, kLine) * kLine;
   w.block_rows = most / w.group_rows * w.group_rows;
-  // Behind the last tile, a row that is shorter than a vector is written to its end.
-  w.block_tiles = w.block_rows / w.group_rows * w.group_tiles + kLine;
-  w.input = whole_lines(x.channels * w.block_tiles) + kLine;
-  w.product = WinogradGeometry::kPositions * w.group_tiles + kLine;
+  w.block_tiles = odd_lines(w.block_rows / w.group_rows * w.group_tiles);
+  // Behind the last channel's tiles, a row that is shorter than a vector is written to its end.
+  w.input = odd_lines(x.channels * w.block_tiles + kLine);
   w.x = x.offset(-window.padding, -window.padding);
   w.y = y.offset(0, 0);
   w.residual = residual != nullptr ? residual->planes.offset(0, 0) : 0;
@@ -167,8 +166,10 @@ ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const
 }
 
 std::int64_t ConvGeometry::scratch() const {
-  return method == ConvMethod::direct ? 0
-                                      : WinogradGeometry::kPositions * winograd.input + y_channels * winograd.product;
+  return method == ConvMethod::direct
+             ? 0
+             : WinogradGeometry::kPositions * (winograd.input + blocks(y_channels, WinogradGeometry::kBlock) *
+                                                                    WinogradGeometry::kBlock * winograd.group_tiles);
 }
 
 std::vector<float> lay_out_weights(const ConvGeometry& geometry, const std::vector<float>& weight) {

@@ -37,8 +37,9 @@ constexpr std::size_t kMaxTogether = HWY_TARGET == HWY_AVX3 ? 16 : 8, kMaxScatte
 template <class Tag>
 HWY_INLINE void transform_input(Tag d, const WinogradGeometry& w, const float* plane, std::int64_t plane_row,
                                 std::int64_t rows, float* to) {
-  const std::int64_t columns = w.columns, step = w.input;
   using V = hn::Vec<Tag>;
+  const std::int64_t columns = w.columns, step = w.input, group_rows = w.group_rows;
+  const std::int64_t to_next_group = w.group_tiles - group_rows * columns;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t begin = 0; begin < columns; begin += lanes) {
     // The last vector of a long row overlaps the one before; that of a short row reaches into the next row's place,
@@ -62,9 +63,9 @@ HWY_INLINE void transform_input(Tag d, const WinogradGeometry& w, const float* p
         h1[j] = h3[j];
       }
       tile += columns;
-      if (++in_group == w.group_rows) {
+      if (++in_group == group_rows) {
         in_group = 0;
-        tile += w.group_tiles - w.group_rows * columns;
+        tile += to_next_group;
       }
     }
   }
@@ -79,40 +80,48 @@ struct Multiply {
   std::int64_t weight_position, weight_block;
   const std::int32_t* inputs;
   std::int64_t input_count;
-  float* products;  // [active output][position][tile]
-  std::int64_t product, product_position;
+  const std::int32_t* outputs;
+  std::int64_t output_count;
+  float* products;       // as WinogradGeometry says
+  std::int64_t product;  // from one active output to the next
 };
 
-// kR outputs: those from the output-th active one on.
+// kR active outputs, the first of which is number `output` of the list. What the loops need is copied out of the
+// arguments: for all that the compiler knows, a vector that is stored may change them.
 template <std::size_t kR, bool kScattered>
-void multiply_tile(const Multiply& a, const std::int32_t* outputs, std::size_t output) {
+void multiply_tile(const Multiply& a, std::int64_t output) {
   const D d;
+  const std::int64_t step = a.input_step, count = a.input_count, product = a.product;
+  const std::int64_t input_position = a.input_position, weight_position = a.weight_position;
+  const std::int32_t* const inputs = a.inputs;
   const float* weight[kScattered ? kR : 1];
   for (std::size_t r = 0; r < (kScattered ? kR : 1); ++r) {
-    const std::int64_t k = outputs[output + r];
+    const std::int64_t k = a.outputs[output + static_cast<std::int64_t>(r)];
     weight[r] = a.weight + k / kBlock * a.weight_block + k % kBlock;
   }
   const float* input = a.input;
-  float* to = a.products + static_cast<std::int64_t>(output) * a.product;
+  float* to = a.products + (output / kBlock * kPositions * kBlock + output % kBlock) * product;
   for (std::int64_t position = 0; position < kPositions; ++position) {
     Vector sum[kR];
     for (std::size_t r = 0; r < kR; ++r) sum[r] = hn::Zero(d);
     const float* x = input;
-    for (std::int64_t i = 0; i < a.input_count; ++i, x += a.input_step) {
-      const std::int64_t at = position * a.weight_position + a.inputs[i] * kBlock;
+    for (std::int64_t i = 0; i < count; ++i, x += step) {
+      const std::int64_t at = inputs[i] * kBlock;
       const Vector value = hn::LoadU(d, x);
       for (std::size_t r = 0; r < kR; ++r) {
         const float w = kScattered ? weight[r][at] : weight[0][at + static_cast<std::int64_t>(r)];
         sum[r] = hn::MulAdd(hn::Set(d, w), value, sum[r]);
       }
     }
-    for (std::size_t r = 0; r < kR; ++r) hn::StoreU(sum[r], d, to + static_cast<std::int64_t>(r) * a.product);
-    input += a.input_position;
-    to += a.product_position;
+    float* next = to;
+    for (std::size_t r = 0; r < kR; ++r, next += product) hn::StoreU(sum[r], d, next);
+    to += kBlock * product;
+    input += input_position;
+    for (const float*& w : weight) w += weight_position;
   }
 }
 
-using Tile = void (*)(const Multiply&, const std::int32_t*, std::size_t);
+using Tile = void (*)(const Multiply&, std::int64_t);
 
 // multiply_tile<r + 1, kScattered> at [r]
 template <bool kScattered, std::size_t... r>
@@ -120,23 +129,27 @@ constexpr std::array<Tile, sizeof...(r)> tiles_of(std::index_sequence<r...>) {
   return {multiply_tile<r + 1, kScattered>...};
 }
 
-void multiply(const Multiply& a, const std::int32_t* outputs, std::size_t count) {
+void multiply(const Multiply& a) {
   static constexpr auto kTogether = tiles_of<false>(std::make_index_sequence<kMaxTogether>());
   static constexpr auto kScattered = tiles_of<true>(std::make_index_sequence<kMaxScattered>());
-  for (std::size_t k = 0; k < count;) {
-    // Outputs that lie side by side.
-    std::size_t run = 1;
-    while (run < kMaxTogether && k + run < count && outputs[k + run] == outputs[k + run - 1] + 1 &&
-           outputs[k + run] % kBlock != 0)
+  constexpr auto kTogetherSize = static_cast<std::int64_t>(kMaxTogether);
+  constexpr auto kScatteredSize = static_cast<std::int64_t>(kMaxScattered);
+  for (std::int64_t k = 0; k < a.output_count;) {
+    // To the end of the block of products.
+    const std::int64_t rest = std::min(a.output_count, (k / kBlock + 1) * kBlock) - k;
+    // Outputs whose weights lie side by side.
+    std::int64_t run = 1;
+    while (run < std::min(rest, kTogetherSize) && a.outputs[k + run] == a.outputs[k + run - 1] + 1 &&
+           a.outputs[k + run] % kBlock != 0)
       ++run;
-    // As many nearly equal tiles as the rest needs: one of a single output would wait for its loads.
-    const std::size_t rest = count - k, blocks = (rest + kMaxScattered - 1) / kMaxScattered;
-    const std::size_t scattered = (rest + blocks - 1) / blocks;
+    // Otherwise as many nearly equal tiles as the rest needs: one of a single output would wait for its loads.
+    const std::int64_t blocks = (rest + kScatteredSize - 1) / kScatteredSize;
+    const std::int64_t scattered = (rest + blocks - 1) / blocks;
     if (run >= scattered) {
-      kTogether[run - 1](a, outputs, k);
+      kTogether[static_cast<std::size_t>(run - 1)](a, k);
       k += run;
     } else {
-      kScattered[scattered - 1](a, outputs, k);
+      kScattered[static_cast<std::size_t>(scattered - 1)](a, k);
       k += scattered;
     }
   }
@@ -158,71 +171,80 @@ HWY_INLINE void store_pixels(Tag d, V even, V odd, std::int64_t count, float* to
                      to + lanes);
 }
 
-// A^T m A of one output's tiles in a group, and everything that follows the convolution.
-template <class Tag>
-HWY_INLINE void transform_output(Tag d, const GatedConv& a, std::int32_t output, const float* from,
-                                 std::int64_t first_row, std::int64_t rows) {
+// A^T m A of the active outputs' tiles in a group, and everything that follows the convolution. kTiles: of a group,
+// where that is known when this is compiled; otherwise 0.
+template <std::int64_t kTiles, class Tag>
+HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const float* products, std::int64_t first_row,
+                                  std::int64_t rows) {
   using V = hn::Vec<Tag>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const ConvGeometry& g = *a.geometry;
   const WinogradGeometry& w = g.winograd;
-  const std::int64_t step = w.group_tiles;
-  const V zero = hn::Zero(d), bias = hn::Set(d, a.bias[output]);
-  const V scale = hn::Set(d, a.scale != nullptr ? a.scale[output] : 1.0F);
-  const std::int64_t channel = output - a.residual_first;
-  const float* const residual = a.residual != nullptr && channel >= 0 && channel < a.residual_channels
-                                    ? a.residual + channel * g.residual_plane + w.residual
-                                    : nullptr;
-  float* const y = a.y + output * g.y_plane + w.y;
-  V total = zero;
-  for (std::int64_t row = 0; row < rows; ++row)
-    for (std::int64_t column = 0; column < w.columns; column += lanes) {
-      const float* const tile = from + row * w.columns + column;
-      V upper[4], lower[4];
-      for (int j = 0; j < 4; ++j) {
-        const V m0 = hn::LoadU(d, tile + j * step), m1 = hn::LoadU(d, tile + (4 + j) * step),
-                m2 = hn::LoadU(d, tile + (8 + j) * step), m3 = hn::LoadU(d, tile + (12 + j) * step);
-        upper[j] = hn::Add(hn::Add(m0, m1), m2);
-        lower[j] = hn::Sub(hn::Sub(m1, m2), m3);
-      }
-      const std::int64_t count = std::min(2 * lanes, w.width - 2 * column);
-      const auto put = [&](const V(&m)[4], std::int64_t i) HWY_ATTR {
-        V even = hn::Add(hn::Add(hn::Add(m[0], m[1]), m[2]), bias);
-        V odd = hn::Add(hn::Sub(hn::Sub(m[1], m[2]), m[3]), bias);
-        if (residual != nullptr) {
-          V residual_even, residual_odd;
-          hn::LoadInterleaved2(d, residual + i * g.residual_row + 2 * column, residual_even, residual_odd);
-          even = hn::Add(even, residual_even);
-          odd = hn::Add(odd, residual_odd);
+  const std::int64_t tiles = kTiles > 0 ? kTiles : w.group_tiles, step = kBlock * tiles;
+  const std::int64_t columns = w.columns, height = w.height, width = w.width;
+  const std::int64_t y_row = g.y_row, residual_row = g.residual_row;
+  const bool relu = a.relu, scaled = a.scale != nullptr, summed = a.sums != nullptr;
+  const V zero = hn::Zero(d);
+  for (std::int64_t k = 0; k < a.output_count; ++k) {
+    const std::int32_t output = a.outputs[k];
+    const float* const product = products + (k / kBlock * kPositions * kBlock + k % kBlock) * tiles;
+    const V bias = hn::Set(d, a.bias[output]);
+    const V scale = hn::Set(d, scaled ? a.scale[output] : 1.0F);
+    const std::int64_t channel = output - a.residual_first;
+    const float* const residual = a.residual != nullptr && channel >= 0 && channel < a.residual_channels
+                                      ? a.residual + channel * g.residual_plane + w.residual
+                                      : nullptr;
+    float* const y = a.y + output * g.y_plane + w.y;
+    V total = zero;
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t column = 0; column < columns; column += lanes) {
+        const float* const m = product + row * columns + column;
+        V upper[4], lower[4];
+        for (int j = 0; j < 4; ++j) {
+          const V m0 = hn::LoadU(d, m + j * step), m1 = hn::LoadU(d, m + (4 + j) * step),
+                  m2 = hn::LoadU(d, m + (8 + j) * step), m3 = hn::LoadU(d, m + (12 + j) * step);
+          upper[j] = hn::Add(hn::Add(m0, m1), m2);
+          lower[j] = hn::Sub(hn::Sub(m1, m2), m3);
         }
-        // In this order x86 returns the value when it is NaN: it must not pass for zero.
-        if (a.relu) {
-          even = hn::Max(zero, even);
-          odd = hn::Max(zero, odd);
-        }
-        if (a.scale != nullptr) {
-          even = hn::Mul(even, scale);
-          odd = hn::Mul(odd, scale);
-        }
-        if (a.sums != nullptr) {
-          if (count == 2 * lanes) {
-            total = hn::Add(total, hn::Add(even, odd));
-          } else {
-            const auto first = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
-            total = hn::Add(total, hn::Add(hn::IfThenElseZero(first((count + 1) / 2), even),
-                                           hn::IfThenElseZero(first(count / 2), odd)));
+        const std::int64_t count = std::min(2 * lanes, width - 2 * column);
+        const auto put = [&](const V(&u)[4], std::int64_t i) HWY_ATTR {
+          V even = hn::Add(hn::Add(hn::Add(u[0], u[1]), u[2]), bias);
+          V odd = hn::Add(hn::Sub(hn::Sub(u[1], u[2]), u[3]), bias);
+          if (residual != nullptr) {
+            V residual_even, residual_odd;
+            hn::LoadInterleaved2(d, residual + i * residual_row + 2 * column, residual_even, residual_odd);
+            even = hn::Add(even, residual_even);
+            odd = hn::Add(odd, residual_odd);
           }
-        }
-        store_pixels(d, even, odd, count, y + i * g.y_row + 2 * column);
-      };
-      const std::int64_t i = 2 * (first_row + row);
-      put(upper, i);
-      if (i + 1 < w.height) put(lower, i + 1);
+          // In this order x86 returns the value when it is NaN: it must not pass for zero.
+          if (relu) {
+            even = hn::Max(zero, even);
+            odd = hn::Max(zero, odd);
+          }
+          if (scaled) {
+            even = hn::Mul(even, scale);
+            odd = hn::Mul(odd, scale);
+          }
+          if (summed) {
+            if (count == 2 * lanes) {
+              total = hn::Add(total, hn::Add(even, odd));
+            } else {
+              const auto first = [&](std::int64_t n) HWY_ATTR { return hn::FirstN(d, static_cast<std::size_t>(n)); };
+              total = hn::Add(total, hn::Add(hn::IfThenElseZero(first((count + 1) / 2), even),
+                                             hn::IfThenElseZero(first(count / 2), odd)));
+            }
+          }
+          store_pixels(d, even, odd, count, y + i * y_row + 2 * column);
+        };
+        const std::int64_t i = 2 * (first_row + row);
+        put(upper, i);
+        if (i + 1 < height) put(lower, i + 1);
+      }
+    if (summed) {
+      float* const sums = a.sums + output * kMaxLanes;
+      if (first_row == 0) std::fill_n(sums, kMaxLanes, 0.0F);
+      hn::StoreU(hn::Add(hn::LoadU(d, sums), total), d, sums);
     }
-  if (a.sums != nullptr) {
-    float* const sums = a.sums + output * kMaxLanes;
-    if (first_row == 0) std::fill_n(sums, kMaxLanes, 0.0F);
-    hn::StoreU(hn::Add(hn::LoadU(d, sums), total), d, sums);
   }
 }
 
@@ -244,13 +266,15 @@ void conv(const GatedConv& a) {
       const std::int64_t rows = std::min(w.group_rows, block_end - first);
       const float* const group = input + (first - block) / w.group_rows * w.group_tiles;
       for (std::int64_t tile = 0; tile < rows * w.columns; tile += lanes)
-        multiply(
-            {group + tile, w.block_tiles, w.input, a.weight, g.x_channels * kBlock, kPositions * g.x_channels * kBlock,
-             a.inputs, a.input_count, products + tile, w.product, w.group_tiles},
-            a.outputs, static_cast<std::size_t>(a.output_count));
+        multiply({group + tile, w.block_tiles, w.input, a.weight, g.x_channels * kBlock,
+                  kPositions * g.x_channels * kBlock, a.inputs, a.input_count, a.outputs, a.output_count,
+                  products + tile, w.group_tiles});
       with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
-        for (std::int64_t k = 0; k < a.output_count; ++k)
-          transform_output(tag, a, a.outputs[k], products + k * w.product, first, rows);
+        if (w.group_tiles == kMaxLanes) {
+          transform_outputs<kMaxLanes>(tag, a, products, first, rows);
+        } else {
+          transform_outputs<0>(tag, a, products, first, rows);
+        }
       });
     }
   }
