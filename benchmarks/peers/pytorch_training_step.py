@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# Blocks per stage, gated or not.
+NETWORKS = {"resnet20": (3, False), "resnet20_bas": (3, True), "resnet56": (9, False), "resnet56_bas": (9, True)}
+
 
 class BinaryConcrete(torch.autograd.Function):
     """1[y > 0] of y = (logit + logistic noise) / (2/3); the gradient is the sigmoid's."""
@@ -84,9 +87,8 @@ def peak_rss():
 
 
 def main():
-    networks = {"resnet20": (3, False), "resnet20_bas": (3, True), "resnet56": (9, False), "resnet56_bas": (9, True)}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arch", choices=networks, default="resnet20")
+    parser.add_argument("--arch", choices=NETWORKS, default="resnet20")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
@@ -103,7 +105,7 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    network = CifarResNet(*networks[options.arch]).to(memory_format=layout)
+    network = CifarResNet(*NETWORKS[options.arch]).to(memory_format=layout)
     gating = [p for name, p in network.named_parameters() if ".gate." in name]
     others = [p for name, p in network.named_parameters() if ".gate." not in name]
     groups = [{"params": others, "weight_decay": 5e-4}] + ([{"params": gating}] if gating else [])
