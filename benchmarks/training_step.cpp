@@ -2,10 +2,10 @@
 // PyTorch, and compare_training, which runs both in turn.
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <sys/resource.h>
-#include <time.h>
 #include <vector>
 
 #include <CLI/CLI.hpp>

@@ -3,10 +3,10 @@
 // not counted in either. Planes: blocked, with the reorders from and to our layout, channel planes, that a caller pays
 // who keeps it. Built with -DBSG_ONEDNN_PEER=ON (Debian: libdnnl-dev).
 #include <algorithm>
+#include <ctime>
 #include <functional>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
-#include <time.h>
 #include <unordered_map>
 #include <vector>
 

@@ -44,8 +44,7 @@ struct SampleArguments {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace bsg::kernels::cpu {
-namespace HWY_NAMESPACE {
+namespace bsg::kernels::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -157,8 +156,7 @@ void sample_f32(const SampleArguments<float>& a) { sample(a); }
 void sample_f64(const SampleArguments<double>& a) { sample(a); }
 
 }  // namespace
-}  // namespace HWY_NAMESPACE
-}  // namespace bsg::kernels::cpu
+}  // namespace bsg::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

@@ -86,7 +86,8 @@ std::int64_t samples_at_a_time(std::int64_t batch, int threads) {
 
 WeightGradientLayout::WeightGradientLayout(const Conv2dShape& s) {
   constexpr std::int64_t kParts = 8;
-  constexpr std::int64_t kBandElements = 48 * 1024;  // 192 KB of float: a band stays in a core's L2 beside its x rows
+  constexpr std::int64_t kBandElements =
+      std::int64_t{48} * 1024;  // 192 KB of float: a band stays in a core's L2 beside its x rows
   parts = std::max<std::int64_t>(1, std::min(kParts, s.batch));
   taps = s.kernel_width == 3 && s.stride == 1 && s.dilation == 1 ? 3 : 1;
   pixel = (s.outputs + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
@@ -99,7 +100,7 @@ WeightGradientLayout::WeightGradientLayout(const Conv2dShape& s) {
 
 WinogradBands::WinogradBands(const WinogradShape& s) {
   constexpr std::int64_t kTiles = 64;
-  constexpr std::int64_t kGroupElements = 80 * 1024;  // 320 KB of float
+  constexpr std::int64_t kGroupElements = std::int64_t{80} * 1024;  // 320 KB of float
   const std::int64_t columns = std::max<std::int64_t>(s.tile_columns(), 1);
   // A row shorter than a vector is written by the next longer power of two.
   const std::int64_t widest = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(columns)));

@@ -43,8 +43,7 @@ struct TapArguments {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace bsg::kernels::cpu {
-namespace HWY_NAMESPACE {
+namespace bsg::kernels::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -112,8 +111,7 @@ void turn_f32(const TurnArguments<float>& a) { turn(a); }
 void turn_f64(const TurnArguments<double>& a) { turn(a); }
 
 }  // namespace
-}  // namespace HWY_NAMESPACE
-}  // namespace bsg::kernels::cpu
+}  // namespace bsg::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE

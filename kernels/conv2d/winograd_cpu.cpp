@@ -37,8 +37,7 @@ struct SampleArguments {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace bsg::kernels::cpu {
-namespace HWY_NAMESPACE {
+namespace bsg::kernels::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -173,8 +172,7 @@ void sample_f32(const SampleArguments<float>& a) { sample(a); }
 void sample_f64(const SampleArguments<double>& a) { sample(a); }
 
 }  // namespace
-}  // namespace HWY_NAMESPACE
-}  // namespace bsg::kernels::cpu
+}  // namespace bsg::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
@@ -199,7 +197,7 @@ void transform_weight(const T* w, bool turned, T* to, std::int64_t step) {
     rows[2][j] = (outer - tap(1)) / 2;
     rows[3][j] = tap(2);
   }
-  for (int i = 0; i < 4; ++i) {
+  for (std::int64_t i = 0; i < 4; ++i) {
     const T outer = rows[i][0] + rows[i][2];
     to[(4 * i) * step] = rows[i][0];
     to[(4 * i + 1) * step] = (outer + rows[i][1]) / 2;

@@ -72,8 +72,7 @@ struct FinishArguments {
 #endif
 
 HWY_BEFORE_NAMESPACE();
-namespace bsg::kernels::cpu {
-namespace HWY_NAMESPACE {
+namespace bsg::kernels::cpu::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -94,7 +93,7 @@ HWY_INLINE void transform_dy(D d, const SampleArguments<T>& a, std::int64_t rows
               left_below = hn::LoadU(d, from + l.dy_row), right_below = hn::LoadU(d, from + l.dy_row + l.pixel);
       const V y0[4] = {left, hn::Add(left, left_below), hn::Sub(left, left_below), left_below};
       const V y1[4] = {right, hn::Add(right, right_below), hn::Sub(right, right_below), right_below};
-      for (int i = 0; i < 4; ++i) {
+      for (std::int64_t i = 0; i < 4; ++i) {
         hn::StoreU(y0[i], d, to + (4 * i) * l.dy_position);
         hn::StoreU(hn::Add(y0[i], y1[i]), d, to + (4 * i + 1) * l.dy_position);
         hn::StoreU(hn::Sub(y0[i], y1[i]), d, to + (4 * i + 2) * l.dy_position);
@@ -215,8 +214,7 @@ void finish_f32(const FinishArguments<float>& a) { finish(a); }
 void finish_f64(const FinishArguments<double>& a) { finish(a); }
 
 }  // namespace
-}  // namespace HWY_NAMESPACE
-}  // namespace bsg::kernels::cpu
+}  // namespace bsg::kernels::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
