@@ -40,6 +40,12 @@ function(bsg_library name)
   target_link_libraries(${name} PUBLIC bsg_flags ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
 endfunction()
 
+# bsg_emulated_sources(FILES ...): compiles .cu files of the calling folder as C++, for the emulator of kernels/simt.
+function(bsg_emulated_sources)
+  # Only nvcc knows #pragma unroll.
+  set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
+endfunction()
+
 # bsg_program(NAME [SOURCES ...] [LINK ...]): an executable in the build folder's bin/.
 function(bsg_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})

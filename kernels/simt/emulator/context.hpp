@@ -1,0 +1,44 @@
+// A stack of execution, and the change from one to another: all that is needed to run the threads of a block as fibers.
+#pragma once
+
+#include <cstddef>
+
+#if !defined(__x86_64__)
+#include <ucontext.h>
+#endif
+
+namespace bsg::simt::emulator {
+
+// Either the stack that some host code runs on (adopt) or one of its own (start). Tells AddressSanitizer and
+// ThreadSanitizer of every change; to ThreadSanitizer a change orders nothing in memory.
+class Context {
+ public:
+  Context() = default;
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // The calling thread's stack, until its next change returns.
+  void adopt();
+  // A new stack; the first change to it calls entry(), which begins with arrived() and never returns.
+  void start(std::byte* lowest, std::size_t bytes, void (*entry)());
+  void arrived();
+
+  // Leaves `from`, which is the current one, for `to`; returns when something changes back to `from`.
+  static void change(Context& from, Context& to);
+
+ private:
+#if defined(__x86_64__)
+  void* stack_pointer_ = nullptr;
+#else
+  ucontext_t machine_;
+#endif
+  const void* lowest_ = nullptr;
+  std::size_t bytes_ = 0;
+  Context* previous_ = nullptr;  // what was left for this one
+  void* fake_stack_ = nullptr;   // AddressSanitizer's
+  void* tsan_fiber_ = nullptr;
+  bool started_ = false;  // the stack and ThreadSanitizer's fiber are its own
+};
+
+}  // namespace bsg::simt::emulator

@@ -1,0 +1,15 @@
+// Runs the blocks of a launch.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/simt/language.hpp"
+
+namespace bsg::simt::emulator {
+
+// Checks the extents as CUDA does (LaunchError) and calls body(arguments) once for each thread of each block. Throws
+// EmulationError with the first mistake found, when no block runs any more.
+void run_grid(Index3 grid, Index3 block, std::size_t shared_bytes, void (*body)(void* arguments), void* arguments,
+              Where where);
+
+}  // namespace bsg::simt::emulator

@@ -1,0 +1,62 @@
+#include "kernels/simt/runtime.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "kernels/simt/emulator.hpp"
+#include "kernels/simt/emulator/device_memory.hpp"
+
+namespace bsg::simt {
+
+using emulator::DeviceMemory;
+
+namespace {
+
+void check_range(const char* name, const void* memory, std::size_t bytes) {
+  if (bytes == 0) return;
+  const auto address = reinterpret_cast<std::uintptr_t>(memory);
+  const std::vector<emulator::Range> ranges = DeviceMemory::instance().allocations();
+  const bool inside = std::any_of(ranges.begin(), ranges.end(), [&](const emulator::Range& range) {
+    return address >= range.begin && address + bytes <= range.end;
+  });
+  if (!inside) throw EmulationError(fmt::format("{}: {}", name, describe_address(ranges, address, bytes)));
+}
+
+}  // namespace
+
+void* allocate(std::size_t bytes) { return bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes); }
+
+void release(void* memory) {
+  if (memory == nullptr) return;
+  const std::string damage = DeviceMemory::instance().release(memory);
+  if (!damage.empty()) throw EmulationError("release: " + damage);
+}
+
+void copy_to_device(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  check_range("copy_to_device", to, bytes);
+  if (bytes != 0) std::memcpy(to, from, bytes);
+}
+
+void copy_to_host(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  check_range("copy_to_host", from, bytes);
+  if (bytes != 0) std::memcpy(to, from, bytes);
+}
+
+void clear(void* memory, int value, std::size_t bytes, void* /*stream*/) {
+  check_range("clear", memory, bytes);
+  if (bytes != 0) std::memset(memory, value, bytes);
+}
+
+void synchronize(void* /*stream*/) {
+  const std::string damage = DeviceMemory::instance().damaged_guards();
+  if (!damage.empty()) throw EmulationError("synchronize: " + damage);
+}
+
+// A stream of the emulator is the address of a byte: everything is done when its call returns.
+void* create_stream() { return new char; }
+void destroy_stream(void* stream) { delete static_cast<char*>(stream); }
+
+}  // namespace bsg::simt

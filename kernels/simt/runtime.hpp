@@ -1,0 +1,83 @@
+// Device memory and streams, for the host code around kernels. No CUDA types: a stream is opaque, null the default one.
+// Copies and kernels of one stream run in order; a copy's host memory must stay until the stream was synchronized,
+// except that copy_to_host returns when the bytes are there. In the emulator everything is done when the call returns.
+//
+// Errors: RuntimeError; in the emulator EmulationError (emulator.hpp) for bytes outside an allocation, which is
+// surrounded by guard bytes that every launch, synchronize and release check.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+namespace bsg::simt {
+
+// A call of the device's runtime that failed: one line with the call, its sizes and the reason.
+class RuntimeError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Memory on the device, aligned to 256 bytes; null for 0 bytes. Its contents are arbitrary (in the emulator all bits
+// are set, so that floats are NaN). release takes null too.
+void* allocate(std::size_t bytes);
+void release(void* memory);
+
+void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
+void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
+// Sets each byte to the lower eight bits of `value`.
+void clear(void* memory, int value, std::size_t bytes, void* stream = nullptr);
+
+// Waits for everything queued on the stream, and reports what failed there.
+void synchronize(void* stream = nullptr);
+
+void* create_stream();
+void destroy_stream(void* stream);
+
+// An array on the device that belongs to its scope. T is copied bytewise.
+template <class T>
+class DeviceArray {
+ public:
+  explicit DeviceArray(std::size_t count) : data_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {}
+  explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) { assign(values); }
+  explicit DeviceArray(const std::vector<T>& values) : DeviceArray(std::span<const T>(values)) {}
+  DeviceArray(DeviceArray&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), count_(std::exchange(other.count_, 0)) {}
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(count_, other.count_);
+    return *this;
+  }
+  DeviceArray(const DeviceArray&) = delete;
+  DeviceArray& operator=(const DeviceArray&) = delete;
+  ~DeviceArray() {
+    // What a kernel did to the guards, its launch has reported.
+    try {
+      release(data_);
+    } catch (const std::runtime_error&) {
+    }
+  }
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  std::size_t size() const { return count_; }
+
+  // The first values.size() elements.
+  void assign(std::span<const T> values) {
+    copy_to_device(data_, values.data(), values.size_bytes());
+    synchronize();
+  }
+  std::vector<T> to_host() const {
+    std::vector<T> values(count_);
+    copy_to_host(values.data(), data_, count_ * sizeof(T));
+    return values;
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+}  // namespace bsg::simt

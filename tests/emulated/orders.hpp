@@ -1,0 +1,44 @@
+// The orders in which the emulator lets the threads of a block run, for tests: a right kernel gives the same result in
+// each.
+#pragma once
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/simt/emulator.hpp"
+
+namespace bsg::test {
+
+struct NamedOrder {
+  std::string_view name;
+  simt::EmulatorOptions options;
+};
+
+// All of them, or the one that BSG_SIMT_ORDER names.
+inline std::vector<NamedOrder> thread_orders() {
+  using simt::ThreadOrder;
+  std::vector<NamedOrder> orders{{"forward", {.order = ThreadOrder::forward}},
+                                 {"reverse", {.order = ThreadOrder::reverse}},
+                                 {"shuffled", {.order = ThreadOrder::shuffled, .seed = 1}}};
+  const char* wanted = std::getenv("BSG_SIMT_ORDER");
+  if (wanted == nullptr) return orders;
+  std::erase_if(orders, [&](const NamedOrder& order) { return order.name != wanted; });
+  if (orders.empty())
+    throw std::invalid_argument("BSG_SIMT_ORDER=" + std::string(wanted) + ": forward, reverse or shuffled");
+  return orders;
+}
+
+// Calls body() once in each of thread_orders(). In a test, name the order in its messages:
+//   for_each_order([&](std::string_view order) { INFO(order); ... });
+template <class Body>
+void for_each_order(const Body& body) {
+  for (const NamedOrder& order : thread_orders()) {
+    const simt::ScopedEmulatorOptions scope(order.options);
+    body(order.name);
+  }
+}
+
+}  // namespace bsg::test
