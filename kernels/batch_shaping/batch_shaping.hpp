@@ -25,9 +25,16 @@ class BetaDistribution {
   // Infinite at 0 when a < 1, at 1 when b < 1.
   double pdf(double x, double upper) const;
 
+  double a() const { return a_; }
+  double b() const { return b_; }
+  double log_beta() const { return log_beta_; }  // log B(a, b)
+  // Chebyshev coefficients of P and Q, for the argument 4 x - 1.
+  const std::array<double, kTerms>& lower() const { return lower_; }
+  const std::array<double, kTerms>& upper() const { return upper_; }
+
  private:
   double a_, b_, log_beta_;
-  std::array<double, kTerms> lower_, upper_;  // Chebyshev coefficients of P and Q
+  std::array<double, kTerms> lower_, upper_;
 };
 
 struct BatchShapingArguments {
