@@ -9,8 +9,9 @@
 
 namespace bsg::simt {
 
-template <class Storage, class... P, class... A>
-void launch(void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/, A&&... args) {
+namespace emulator {
+template <class... P, class... A>
+void launch(std::size_t shared_bytes, void (*kernel)(P...), const Grid& grid, Index3 block, A&&... args) {
   static_assert(sizeof...(P) == sizeof...(A), "one argument for each parameter of the kernel");
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;
   struct Call {
@@ -21,7 +22,19 @@ void launch(void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/, A&&
     const Call& made = *static_cast<const Call*>(opaque);
     std::apply(made.kernel, made.arguments);
   };
-  emulator::run_grid(grid.blocks, block, kSharedBytes<Storage>, body, &call, grid.where);
+  run_grid(grid.blocks, block, shared_bytes, body, &call, grid.where);
+}
+}  // namespace emulator
+
+template <class Storage, class... P, class... A>
+void launch(void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/, A&&... args) {
+  emulator::launch(kSharedBytes<Storage>, kernel, grid, block, std::forward<A>(args)...);
+}
+
+template <class Storage, class... P, class... A>
+void launch_with_tail(std::size_t tail_bytes, void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/,
+                      A&&... args) {
+  emulator::launch(kTailOffset<Storage> + tail_bytes, kernel, grid, block, std::forward<A>(args)...);
 }
 
 }  // namespace bsg::simt

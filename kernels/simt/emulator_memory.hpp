@@ -75,4 +75,9 @@ Storage& shared(Where where) {
   return *static_cast<Storage*>(emulator::shared_storage(sizeof(Storage), where));
 }
 
+template <class Storage>
+unsigned char* shared_tail(Where where) {
+  return static_cast<unsigned char*>(emulator::shared_storage(kTailOffset<Storage>, where)) + kTailOffset<Storage>;
+}
+
 }  // namespace bsg::simt

@@ -33,9 +33,10 @@ struct Grid {
 template <class Storage = NoStorage, class... P, class... A>
 void launch(void (*kernel)(P...), Grid grid, Index3 block, void* stream, A&&... args);
 
-// The bytes of shared storage that a launch with Storage asks for.
-template <class Storage>
-inline constexpr std::size_t kSharedBytes = std::is_same_v<Storage, NoStorage> ? 0 : sizeof(Storage);
+// launch with `tail_bytes` of shared storage behind Storage, which the kernel reaches by shared_tail<Storage>(): for
+// sizes that only the host knows.
+template <class Storage, class... P, class... A>
+void launch_with_tail(std::size_t tail_bytes, void (*kernel)(P...), Grid grid, Index3 block, void* stream, A&&... args);
 
 }  // namespace bsg::simt
 

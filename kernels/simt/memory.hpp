@@ -5,6 +5,7 @@
 // written there, AddressSanitizer finds both.
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
 
 #include "kernels/simt/language.hpp"
@@ -58,6 +59,18 @@ __device__ __forceinline__ Storage& shared(Where where = Where());
 
 // Of kernels without shared storage.
 struct NoStorage {};
+
+// The bytes of shared storage that a launch with Storage asks for.
+template <class Storage>
+inline constexpr std::size_t kSharedBytes = std::is_same_v<Storage, NoStorage> ? 0 : sizeof(Storage);
+
+// What lies behind Storage, of a kernel that launch_with_tail started: at a multiple of 128 bytes.
+inline constexpr std::size_t kTailAlignment = 128;
+template <class Storage>
+inline constexpr std::size_t kTailOffset =
+    (kSharedBytes<Storage> + kTailAlignment - 1) / kTailAlignment* kTailAlignment;
+template <class Storage>
+__device__ unsigned char* shared_tail(Where where = Where());
 
 }  // namespace bsg::simt
 

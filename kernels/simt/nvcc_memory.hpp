@@ -102,4 +102,9 @@ __device__ Storage& shared(Where) {
   return *reinterpret_cast<Storage*>(nvcc::shared_bytes);
 }
 
+template <class Storage>
+__device__ unsigned char* shared_tail(Where) {
+  return nvcc::shared_bytes + kTailOffset<Storage>;
+}
+
 }  // namespace bsg::simt
