@@ -33,15 +33,15 @@ struct ColumnPlace {
   std::int64_t channel;
 };
 
-// Sums of `vector` floats over a block's rows of threads, by a fixed tree.
-template <int vector>
+// Sums of `vector` numbers over a block's rows of threads, by a fixed tree.
+template <int vector, class Number = float>
 struct ColumnSums {
-  float v[kColumnThreads][vector];
+  Number v[kColumnThreads][vector];
 };
 
 // Called by all threads; the sums are right in the threads of row 0. Storage may be used again after a barrier.
-template <int vector>
-__device__ void sum_rows(ColumnSums<vector>& storage, unsigned columns, float (&values)[vector]) {
+template <int vector, class Number>
+__device__ void sum_rows(ColumnSums<vector, Number>& storage, unsigned columns, Number (&values)[vector]) {
   const unsigned t = simt::thread().x;
   for (int i = 0; i < vector; ++i) storage.v[t][i] = values[i];
   for (unsigned half = kColumnThreads / 2; half >= columns; half /= 2) {
