@@ -62,7 +62,7 @@ function(bsg_test name)
     set(arg_TIMEOUT 300)
   endif()
   add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE bsg_flags bsg_test_support ${arg_LINK})
+  target_link_libraries(${name} PRIVATE bsg_flags bsg_test_main ${arg_LINK})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
   # Tests often share the machine, with a build or with each other: threads that spin while they wait would starve those they

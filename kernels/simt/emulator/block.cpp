@@ -62,6 +62,9 @@ std::string BlockRunner::run(const Launched& launched, std::uint64_t index) {
   current_ = &next_ready();
   ++switches_;
   Context::change(host_, current_->context);
+  // The fibers of a block that failed will not come to its end.
+  if (!error_.empty())
+    for (unsigned number = 0; number < threads_; ++number) thread_[number].context.publish_here(&end_key_);
   observe(&end_key_);
   running = nullptr;
   if (error_.empty()) error_ = check_shared();
@@ -257,6 +260,7 @@ bool BlockRunner::in_shared(std::uintptr_t address, std::size_t bytes) const {
 }
 
 void BlockRunner::check_access(const char* name, const void* memory, std::size_t bytes, const Where& where) {
+  const Bookkeeping bookkeeping;
   Thread& thread = *current_;
   thread.waits_in = name;
   thread.where = where;

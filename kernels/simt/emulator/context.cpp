@@ -36,10 +36,28 @@ namespace bsg::simt::emulator {
 
 Context::~Context() {
 #if defined(BSG_THREAD_SANITIZER)
-  if (started_) __tsan_destroy_fiber(tsan_fiber_);
+  if (started_) {
+    // A fiber that has run stands in the emulator's own code, where accesses are ignored, and must not end like that.
+    if (previous_ != nullptr) as_this_fiber([] { end_ignoring_accesses(); });
+    __tsan_destroy_fiber(tsan_fiber_);
+  }
 #endif
   // An abandoned fiber leaves the marks of its frames.
   if (started_) allow_access(lowest_, bytes_);
+}
+
+template <class Action>
+void Context::as_this_fiber([[maybe_unused]] const Action& action) {
+#if defined(BSG_THREAD_SANITIZER)
+  void* current = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_fiber_, __tsan_switch_to_fiber_no_sync);
+  action();
+  __tsan_switch_to_fiber(current, __tsan_switch_to_fiber_no_sync);
+#endif
+}
+
+void Context::publish_here(void* key) {
+  as_this_fiber([key] { publish(key); });
 }
 
 void Context::adopt() {

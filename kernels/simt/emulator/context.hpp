@@ -27,7 +27,14 @@ class Context {
   // Leaves `from`, which is the current one, for `to`; returns when something changes back to `from`.
   static void change(Context& from, Context& to);
 
+  // publish(key) of sanitizers.hpp, as if this fiber had called it where it stands.
+  void publish_here(void* key);
+
  private:
+  // Calls action() as code of this fiber, in the eyes of ThreadSanitizer.
+  template <class Action>
+  void as_this_fiber(const Action& action);
+
 #if defined(__x86_64__)
   void* stack_pointer_ = nullptr;
 #else

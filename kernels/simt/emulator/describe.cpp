@@ -1,6 +1,7 @@
 #include "kernels/simt/emulator/describe.hpp"
 
 #include <cstring>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -62,7 +63,12 @@ bool same_place(const Where& a, const Where& b) {
   return a.line == b.line && (a.file == b.file || std::strcmp(a.file, b.file) == 0);
 }
 
-std::string describe_place(const Where& where) { return fmt::format("{}:{}", where.file, where.line); }
+std::string describe_place(const Where& where) {
+  // A compiler that is called in a build folder with relative paths puts the way out of it in front.
+  std::string_view file = where.file;
+  while (file.substr(0, 3) == "../") file.remove_prefix(3);
+  return fmt::format("{}:{}", file, where.line);
+}
 
 std::string describe_thread(const Place& place) {
   return fmt::format(", thread ({}, {}, {})", place.thread.x, place.thread.y, place.thread.z);
