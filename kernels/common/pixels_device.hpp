@@ -35,7 +35,7 @@ struct PixelGrid {
 
 // function.template at<N>(place) for every place of the grid.
 template <int N, class Function>
-__global__ void __launch_bounds__(PixelGrid::kThreads) each_pixel(PixelGrid grid, Function function) {
+__global__ void __launch_bounds__(PixelGrid::kThreads, 4) each_pixel(PixelGrid grid, Function function) {
   const unsigned in_row = grid.width * grid.vectors;
   const unsigned first_row = simt::block().x * grid.block_rows;
   const unsigned left = grid.rows - first_row;
