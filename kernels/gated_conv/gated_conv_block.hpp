@@ -21,6 +21,19 @@
 #include "kernels/simt/simt.hpp"
 
 namespace bsg::kernels::device {
+
+// What a block does.
+struct ConvBlock {
+  std::int64_t sample;
+  std::int32_t part, first_slot;
+  std::int32_t active_outputs;  // of the sample
+  std::int32_t slots;           // of this block that are active; <= 0: nothing to do
+  std::int32_t active_inputs;
+  std::int32_t first_row, first_column;      // output pixel of position 0
+  std::int32_t valid_rows, valid_columns;    // of the part, inside of y; may be <= 0
+  std::int32_t first_x_row, first_x_column;  // input pixel of the tile's first; may be outside of x
+};
+
 namespace conv_block {
 
 inline constexpr std::int64_t kPositions = 256;  // at most
@@ -37,8 +50,10 @@ inline constexpr int kPanelRows = 16;
 inline constexpr int kPanelPitch = kChannels + 8;  // rows 8 banks apart
 
 struct Storage {
+  ConvBlock block;                          // here rather than in every thread's registers, which the sums fill
   float scale[kChannels], bias[kChannels];  // by slot
   std::int32_t channel[kChannels];          // by slot
+  std::int32_t pixel[kPositions];           // by position: the tile's pixel that its window starts at
   float sums[kWarps][kChannels];
 };
 
@@ -58,6 +73,9 @@ inline std::size_t tail_bytes(const ConvPlan& plan) {
                             static_cast<std::size_t>(plan.tile_buffers) * kPixelBytes;
   return std::max(std::size_t{kStages} * kStageBytes + tiles, static_cast<std::size_t>(plan.warps) * sizeof(Panel));
 }
+
+// Where piece 0 of a row of eight lies; piece j is at (turned_row(row) ^ (j << 4)).
+__device__ inline int turned_row(int row) { return row * kPixelBytes + ((row & 7) << 4); }
 
 }  // namespace conv_block
 
@@ -88,18 +106,6 @@ struct ConvElement {
   static constexpr int kChunk = conv_block::kPixelBytes / static_cast<int>(sizeof(T));
 };
 
-// What a block does.
-struct ConvBlock {
-  std::int64_t sample;
-  std::int32_t part, first_slot;
-  std::int32_t active_outputs;  // of the sample
-  std::int32_t slots;           // of this block that are active; <= 0: nothing to do
-  std::int32_t active_inputs;
-  std::int32_t first_row, first_column;      // output pixel of position 0
-  std::int32_t valid_rows, valid_columns;    // of the part, inside of y; may be <= 0
-  std::int32_t first_x_row, first_x_column;  // input pixel of the tile's first; may be outside of x
-};
-
 __device__ inline ConvBlock locate_block(const ConvParameters& p) {
   ConvBlock b;
   unsigned item = simt::block().x;
@@ -128,13 +134,6 @@ __device__ inline ConvBlock locate_block(const ConvParameters& p) {
   b.first_x_row = p.stride * b.first_row - p.padding;
   b.first_x_column = p.stride * b.first_column - p.padding;
   return b;
-}
-
-// The tile's pixel that a position's window starts at. Positions behind the part's last take its first.
-__device__ inline int first_pixel(const ConvParameters& p, int position) {
-  if (position >= p.slab_rows * p.strip_columns) return 0;
-  const int row = position / p.strip_columns, column = position % p.strip_columns;
-  return row * p.rows.stride * p.tile_columns + column * p.columns.stride;
 }
 
 // y's pixel of a position, counted from the batch's first; -1 outside of y.

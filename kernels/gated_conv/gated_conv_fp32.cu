@@ -29,11 +29,9 @@ __device__ void run(const ConvParameters& p, const ConvBlock& b, conv_block::Sto
   const int group = static_cast<int>(simt::lane()) % 8;
   const int first = static_cast<int>(simt::warp()) * 32 + static_cast<int>(simt::lane()) / 8;
   const bool active = warp_has_positions(p, b);
-  int pixels[kLanePositions];
   float sums[kLanePositions][kSums];
 #pragma unroll
   for (int i = 0; i < kLanePositions; ++i) {
-    pixels[i] = first_pixel(p, first + 4 * i);
 #pragma unroll
     for (int j = 0; j < kSums; ++j) sums[i][j] = 0;
   }
@@ -41,15 +39,15 @@ __device__ void run(const ConvParameters& p, const ConvBlock& b, conv_block::Sto
   multiply_steps<float, kSides, kOutputs>(
       p, b, shared, tail, [&](const unsigned char* tile, int offset, const unsigned char* weights, int steps) {
         if (!active) return;
+        int rows[kLanePositions];
+#pragma unroll
+        for (int i = 0; i < kLanePositions; ++i) rows[i] = conv_block::turned_row(shared.pixel[first + 4 * i] + offset);
 #pragma unroll 1
         for (int piece = 0; piece < 2 * steps; ++piece) {
           Floats x[kLanePositions];  // [position][input of the piece]
 #pragma unroll
-          for (int i = 0; i < kLanePositions; ++i) {
-            const int pixel = pixels[i] + offset;
-            x[i] = simt::load<4>(
-                reinterpret_cast<const float*>(tile + pixel * conv_block::kPixelBytes + ((piece ^ (pixel & 7)) << 4)));
-          }
+          for (int i = 0; i < kLanePositions; ++i)
+            x[i] = simt::load<4>(reinterpret_cast<const float*>(tile + (rows[i] ^ (piece << 4))));
           if constexpr (kSides == GatedSides::inputs) {
 #pragma unroll
             for (int e = 0; e < 4; ++e) {
@@ -93,12 +91,14 @@ template <GatedSides kSides>
 __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_fp32(const ConvParameters p) {
   auto& shared = simt::shared<conv_block::Storage>();
   const conv_block::Tail tail{simt::shared_tail<conv_block::Storage>()};
-  const ConvBlock b = locate_block(p);
+  if (simt::thread().x == 0) shared.block = locate_block(p);
+  simt::sync_block();
+  const ConvBlock& b = shared.block;
   if (b.slots <= 0) {
     if (p.zero_filled && b.active_outputs == 0 && b.first_slot == 0) store_zeros<float>(p, b);
     return;
   }
-  load_slots(p, b, shared);
+  fill_storage(p, b, shared);
   simt::sync_block();
   if constexpr (kSides == GatedSides::inputs) {
     if (b.slots <= 32)

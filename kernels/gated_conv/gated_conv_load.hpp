@@ -6,10 +6,11 @@
 
 namespace bsg::kernels::device {
 
-// Scale, bias and channel of every slot of the pass.
-__device__ inline void load_slots(const ConvParameters& p, const ConvBlock& b, conv_block::Storage& shared) {
-  for (int slot = static_cast<int>(simt::thread().x); slot < conv_block::kChannels;
-       slot += static_cast<int>(simt::block_size().x)) {
+// What the block looks up: every slot's scale, bias and channel, every position's pixel. Positions behind the part's
+// last take the tile's first pixel.
+__device__ inline void fill_storage(const ConvParameters& p, ConvBlock b, conv_block::Storage& shared) {
+  const int threads = static_cast<int>(simt::block_size().x);
+  for (int slot = static_cast<int>(simt::thread().x); slot < conv_block::kChannels; slot += threads) {
     int channel = 0;
     float scale = 0, bias = 0;  // of slots behind the last: their results are zeros
     if (slot < b.slots) {
@@ -21,11 +22,15 @@ __device__ inline void load_slots(const ConvParameters& p, const ConvBlock& b, c
     shared.scale[slot] = scale;
     shared.bias[slot] = bias;
   }
+  for (int position = static_cast<int>(simt::thread().x); position < conv_block::kPositions; position += threads) {
+    const int row = position / p.strip_columns, column = position % p.strip_columns;
+    shared.pixel[position] = row < p.slab_rows ? row * p.rows.stride * p.tile_columns + column * p.columns.stride : 0;
+  }
 }
 
 // Pixels of a chunk that lie outside of x, and channels behind the last, are zeros.
 template <class T>
-__device__ void load_tile(const ConvParameters& p, const ConvBlock& b, int chunk, int pieces, unsigned char* tile) {
+__device__ void load_tile(const ConvParameters& p, ConvBlock b, int chunk, int pieces, unsigned char* tile) {
   using Element = ConvElement<T>;
   const T* x = static_cast<const T*>(p.x);
   // Pieces below it lie in x as a whole, zeros of a compacted tensor included.
@@ -35,6 +40,7 @@ __device__ void load_tile(const ConvParameters& p, const ConvBlock& b, int chunk
                            (b.active_inputs + Element::kStep - 1) / Element::kStep * Element::kStep, p.x_pitch)
                      : p.inputs;
   const int count = p.tile_rows * p.tile_columns * 8;
+#pragma unroll 1  // copies are not waited for
   for (int i = static_cast<int>(simt::thread().x); i < count; i += static_cast<int>(simt::block_size().x)) {
     const int piece = i & 7, pixel = i >> 3;
     if (piece >= pieces) continue;
@@ -57,10 +63,11 @@ __device__ void load_tile(const ConvParameters& p, const ConvBlock& b, int chunk
 
 // Rows of outputs: 16 bytes at a time from [output][tap][input].
 template <class T>
-__device__ void load_output_rows(const ConvParameters& p, const ConvBlock& b, const conv_block::Storage& shared,
-                                 int rows, int chunk, int tap, int pieces, unsigned char* stage) {
+__device__ void load_output_rows(const ConvParameters& p, ConvBlock b, const conv_block::Storage& shared, int rows,
+                                 int chunk, int tap, int pieces, unsigned char* stage) {
   using Element = ConvElement<T>;
   const T* weight = static_cast<const T*>(p.weight);
+#pragma unroll 2
   for (int i = static_cast<int>(simt::thread().x); i < rows * 8; i += static_cast<int>(simt::block_size().x)) {
     const int piece = i & 7, row = i >> 3;
     if (piece >= pieces) continue;
@@ -73,13 +80,14 @@ __device__ void load_output_rows(const ConvParameters& p, const ConvBlock& b, co
 
 // Rows of inputs: 16 bytes at a time from [tap][input][output].
 template <class T>
-__device__ void load_input_rows(const ConvParameters& p, const ConvBlock& b, int columns, int chunk, int tap,
-                                int pieces, unsigned char* stage) {
+__device__ void load_input_rows(const ConvParameters& p, ConvBlock b, int columns, int chunk, int tap, int pieces,
+                                unsigned char* stage) {
   using Element = ConvElement<T>;
   constexpr int kRowPieces = conv_block::kChannels / Element::kPiece;
   const T* weight = static_cast<const T*>(p.weight);
   const std::uint16_t* list = p.input_list + b.sample * p.inputs;
   const int rows = pieces * Element::kPiece;
+#pragma unroll 2
   for (int i = static_cast<int>(simt::thread().x); i < rows * kRowPieces; i += static_cast<int>(simt::block_size().x)) {
     const int piece = i % kRowPieces, row = i / kRowPieces;
     const int output = b.first_slot + piece * Element::kPiece;
@@ -96,12 +104,13 @@ __device__ void load_input_rows(const ConvParameters& p, const ConvBlock& b, int
 // Rows of outputs, of which only the active inputs are taken, by elements: 4 bytes are copied as such; 2 bytes, less
 // than the least copy, go through registers.
 template <class T>
-__device__ void load_elements(const ConvParameters& p, const ConvBlock& b, const conv_block::Storage& shared, int rows,
+__device__ void load_elements(const ConvParameters& p, ConvBlock b, const conv_block::Storage& shared, int rows,
                               int chunk, int tap, int pieces, unsigned char* stage) {
   using Element = ConvElement<T>;
   const T* weight = static_cast<const T*>(p.weight);
   const std::uint16_t* list = p.input_list + b.sample * p.inputs;
   if constexpr (sizeof(T) == 4) {
+#pragma unroll 2
     for (int i = static_cast<int>(simt::thread().x); i < rows * Element::kChunk;
          i += static_cast<int>(simt::block_size().x)) {
       const int element = i % Element::kChunk, row = i / Element::kChunk, piece = element / Element::kPiece;
@@ -115,6 +124,7 @@ __device__ void load_elements(const ConvParameters& p, const ConvBlock& b, const
           weight + at, valid);
     }
   } else {
+#pragma unroll 2
     for (int i = static_cast<int>(simt::thread().x); i < rows * 8; i += static_cast<int>(simt::block_size().x)) {
       const int piece = i & 7, row = i >> 3;
       if (piece >= pieces) continue;
@@ -172,14 +182,24 @@ __device__ void multiply_steps(const ConvParameters& p, const ConvBlock& b, cons
   // The tile of a chunk is loaded with its first step, two steps ahead: with two buffers (three of one tap) no one
   // reads the one that it goes to any more.
   Step ahead, now;
-  for (int i = 0; i + 1 < conv_block::kStages; ++i, next(ahead)) load(ahead);
-  for (; now.chunk < chunks; next(now), next(ahead)) {
-    simt::wait_copies<conv_block::kStages - 2>();
-    simt::sync_block();
+  int started = 0;
+#pragma unroll 1
+  while (now.chunk < chunks) {
+    const bool full = started == conv_block::kStages - 1;
+    if (full) {
+      simt::wait_copies<conv_block::kStages - 2>();
+      simt::sync_block();
+    }
     load(ahead);
+    next(ahead);
+    if (!full) {
+      ++started;
+      continue;
+    }
     const int row = now.tap / p.kernel_width, column = now.tap % p.kernel_width;
     multiply(tail.tiles() + now.buffer * tile_bytes, row * p.rows.tap * p.tile_columns + column * p.columns.tap,
              tail.weights(now.stage), channel_steps(now.chunk));
+    next(now);
   }
 }
 

@@ -55,11 +55,9 @@ __device__ void run_mma(const ConvParameters& p, const ConvBlock& b, conv_block:
   static_assert(kOutputs % 16 == 0 && kOutputs <= conv_block::kChannels && kSteps == 4);
   const int lane = static_cast<int>(simt::lane()), warp = static_cast<int>(simt::warp());
   const bool active = warp_has_positions(p, b);
-  int pixels[2];  // of the row whose address this lane gives
   float sums[2][kMatrices][4];
 #pragma unroll
   for (int m = 0; m < 2; ++m) {
-    pixels[m] = first_pixel(p, warp * 32 + m * 16 + (lane & 15));
 #pragma unroll
     for (int j = 0; j < kMatrices; ++j)
 #pragma unroll
@@ -69,14 +67,17 @@ __device__ void run_mma(const ConvParameters& p, const ConvBlock& b, conv_block:
   multiply_steps<T, kSides, kOutputs>(
       p, b, shared, tail, [&](const unsigned char* tile, int offset, const unsigned char* weights, int steps) {
         if (!active) return;
+        int rows[2];  // of the tile, whose addresses this lane gives
+#pragma unroll
+        for (int m = 0; m < 2; ++m)
+          rows[m] = conv_block::turned_row(shared.pixel[warp * 32 + m * 16 + (lane & 15)] + offset);
 #pragma unroll
         for (int k = 0; k < kSteps; ++k) {
           if (k >= steps) break;
           unsigned x[2][4];  // [16 positions][channel step], operand A
 #pragma unroll
           for (int m = 0; m < 2; ++m) {
-            const int pixel = pixels[m] + offset, piece = 2 * k + (lane >> 4);
-            simt::load_matrix_x4(x[m], tile + pixel * conv_block::kPixelBytes + ((piece ^ (pixel & 7)) << 4));
+            simt::load_matrix_x4(x[m], tile + (rows[m] ^ ((2 * k + (lane >> 4)) << 4)));
             if constexpr (sizeof(T) == 4) {
 #pragma unroll
               for (int e = 0; e < 4; ++e) x[m][e] = simt::to_tf32(simt::float_of(x[m][e]));
@@ -110,12 +111,14 @@ template <class T, GatedSides kSides>
 __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_mma(const ConvParameters p) {
   auto& shared = simt::shared<conv_block::Storage>();
   const conv_block::Tail tail{simt::shared_tail<conv_block::Storage>()};
-  const ConvBlock b = locate_block(p);
+  if (simt::thread().x == 0) shared.block = locate_block(p);
+  simt::sync_block();
+  const ConvBlock& b = shared.block;
   if (b.slots <= 0) {
     if (p.zero_filled && b.active_outputs == 0 && b.first_slot == 0) store_zeros<T>(p, b);
     return;
   }
-  load_slots(p, b, shared);
+  fill_storage(p, b, shared);
   simt::sync_block();
   if (b.slots <= 16)
     run_mma<T, kSides, 16>(p, b, shared, tail);
