@@ -8,14 +8,13 @@
 #include <sys/mman.h>
 
 #include "engine/core/error.hpp"
+#include "kernels/backend/backend.hpp"
 
 namespace bsg {
 namespace {
 
 constexpr unsigned char kSentinel = 0xA5;
 constexpr std::size_t kGuardBytes = Allocator::kAlignment;
-
-std::size_t system_bytes(std::size_t size_class, bool guard) { return size_class + (guard ? 2 * kGuardBytes : 0); }
 
 // Activations are read in strides of a plane, a page each: with small pages a batch's worth exceeds the processor's
 // table of translations, and every miss walks two page tables on a virtual machine. So large blocks ask for large
@@ -47,6 +46,19 @@ std::size_t Allocator::size_class(std::size_t bytes) {
 
 Allocator::~Allocator() { trim(); }
 
+void* Allocator::take(std::size_t block_bytes) const {
+  if (source_.runtime != nullptr) return source_.runtime->allocate(block_bytes);
+  return system_allocate(block_bytes + (guarded() ? 2 * kGuardBytes : 0));
+}
+
+void Allocator::give_back(void* base, std::size_t block_bytes) const noexcept {
+  if (source_.runtime != nullptr) {
+    source_.runtime->release(base);
+  } else {
+    system_free(base, block_bytes + (guarded() ? 2 * kGuardBytes : 0));
+  }
+}
+
 void* Allocator::allocate(std::size_t bytes) {
   if (bytes == 0) return nullptr;
   if (bytes > (std::size_t{1} << 60)) throw_error<OutOfMemory>("out of memory: {} bytes were asked for", bytes);
@@ -63,10 +75,10 @@ void* Allocator::allocate(std::size_t bytes) {
     }
   }
   if (base == nullptr) {
-    base = static_cast<unsigned char*>(system_allocate(system_bytes(block_bytes, options_.guard)));
+    base = static_cast<unsigned char*>(take(block_bytes));
     if (base == nullptr) {
       trim();
-      base = static_cast<unsigned char*>(system_allocate(system_bytes(block_bytes, options_.guard)));
+      base = static_cast<unsigned char*>(take(block_bytes));
     }
     if (base == nullptr) {
       const AllocatorStatistics now = statistics();
@@ -81,13 +93,17 @@ void* Allocator::allocate(std::size_t bytes) {
     statistics_.peak_in_use = std::max(statistics_.peak_in_use, statistics_.bytes_in_use);
   }
   unsigned char* block = base;
-  if (options_.guard) {
+  if (guarded()) {
     block = base + kGuardBytes;
     std::memset(base, kSentinel, kGuardBytes);
     // The sentinel starts right after the requested bytes, so that one element too far is already seen.
     std::memset(block + bytes, kSentinel, block_bytes - bytes + kGuardBytes);
   }
-  if (options_.poison) std::memset(block, 0xFF, bytes);
+  if (options_.poison && source_.runtime != nullptr) {
+    source_.runtime->clear(block, 0xFF, bytes, source_.stream);
+  } else if (options_.poison) {
+    std::memset(block, 0xFF, bytes);
+  }
   return block;
 }
 
@@ -95,7 +111,7 @@ void Allocator::free(void* block, std::size_t bytes) noexcept {
   if (block == nullptr) return;
   const std::size_t block_bytes = size_class(bytes);
   auto* base = static_cast<unsigned char*>(block);
-  if (options_.guard) {
+  if (guarded()) {
     base -= kGuardBytes;
     const auto intact = [](const unsigned char* p, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i)
@@ -116,14 +132,14 @@ void Allocator::free(void* block, std::size_t bytes) noexcept {
     cache_[block_bytes].push_back(base);
     statistics_.bytes_cached += block_bytes;
   } catch (const std::bad_alloc&) {
-    system_free(base, system_bytes(block_bytes, options_.guard));
+    give_back(base, block_bytes);
   }
 }
 
 void Allocator::trim() noexcept {
   const std::lock_guard lock(mutex_);
   for (auto& [block_bytes, blocks] : cache_)
-    for (void* base : blocks) system_free(base, system_bytes(block_bytes, options_.guard));
+    for (void* base : blocks) give_back(base, block_bytes);
   cache_.clear();
   statistics_.bytes_cached = 0;
 }

@@ -10,6 +10,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/core/device.hpp"
+
+namespace bsg::kernels {
+struct DeviceRuntime;
+}
+
 namespace bsg {
 
 struct AllocatorOptions {
@@ -17,7 +23,15 @@ struct AllocatorOptions {
   // shows.
   bool poison = false;
   // Surround every block with sentinels and check them when it is freed; std::abort with the block's size on damage.
+  // Host memory only: the emulator of device memory has guards of its own.
   bool guard = false;
+};
+
+// The memory that an allocator takes blocks from: the host's where `runtime` is null.
+struct MemorySource {
+  Device device = Device::cpu;
+  const kernels::DeviceRuntime* runtime = nullptr;
+  void* stream = nullptr;  // the queue of all work on this memory, so that a freed block may be handed out at once
 };
 
 struct AllocatorStatistics {
@@ -33,7 +47,7 @@ class Allocator {
  public:
   static constexpr std::size_t kAlignment = 64;
 
-  explicit Allocator(AllocatorOptions options = {}) : options_(options) {}
+  explicit Allocator(AllocatorOptions options = {}, MemorySource source = {}) : options_(options), source_(source) {}
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -45,12 +59,18 @@ class Allocator {
   void trim() noexcept;
 
   AllocatorStatistics statistics() const;
+  const MemorySource& source() const { return source_; }
 
   // The block size that a request gets: at most an eighth larger, so few classes serve all requests.
   static std::size_t size_class(std::size_t bytes);
 
  private:
+  bool guarded() const { return options_.guard && source_.runtime == nullptr; }
+  void* take(std::size_t block_bytes) const;
+  void give_back(void* base, std::size_t block_bytes) const noexcept;
+
   AllocatorOptions options_;
+  MemorySource source_;
   mutable std::mutex mutex_;
   std::unordered_map<std::size_t, std::vector<void*>> cache_;
   AllocatorStatistics statistics_;

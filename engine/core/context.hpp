@@ -7,6 +7,10 @@
 #include "engine/core/random.hpp"
 #include "kernels/common/launch.hpp"
 
+namespace bsg::kernels {
+struct Backend;
+}
+
 namespace bsg {
 
 struct ContextOptions {
@@ -19,21 +23,21 @@ struct ContextOptions {
 // Where work runs and what it draws from: passed to every op, never global. Tensors keep the allocator alive.
 class Context {
  public:
-  explicit Context(ContextOptions options = {})
-      : device_(options.device),
-        threads_(options.threads),
-        allocator_(std::make_shared<Allocator>(options.allocator)),
-        random_(options.seed) {}
+  // Throws ConfigError when this build or machine does not have the device.
+  explicit Context(ContextOptions options = {});
 
-  Device device() const { return device_; }
+  Device device() const { return allocator_->source().device; }
+  bool on_cpu() const { return backend_ == nullptr; }
   int threads() const { return threads_; }
-  kernels::Launch launch() const { return {.threads = threads_, .stream = nullptr}; }
+  kernels::Launch launch() const { return {.threads = threads_, .stream = allocator_->source().stream}; }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   Generator& random() { return random_; }
+  // The kernels of a device that is not the CPU.
+  const kernels::Backend& backend() const { return *backend_; }
 
  private:
-  Device device_;
   int threads_;
+  const kernels::Backend* backend_;
   std::shared_ptr<Allocator> allocator_;
   Generator random_;
 };

@@ -1,5 +1,6 @@
 #include "engine/core/device.hpp"
 
+#include "engine/core/backends.hpp"
 #include "engine/core/error.hpp"
 
 namespace bsg {
@@ -17,9 +18,19 @@ std::string_view to_string(Device device) {
 }
 
 Device parse_device(std::string_view name) {
-  if (name == "cpu" || name == "auto") return Device::cpu;
-  if (name == "cuda" || name == "simt")
-    throw_error<ConfigError>("device: '{}' is not part of this build; use cpu or auto", name);
+  if (name == "auto") {
+    try {
+      find_backend(Device::cuda);
+      return Device::cuda;
+    } catch (const ConfigError&) {
+      return Device::cpu;
+    }
+  }
+  for (const Device device : {Device::cpu, Device::cuda, Device::simt})
+    if (name == to_string(device)) {
+      find_backend(device);
+      return device;
+    }
   throw_error<ConfigError>("device: unknown name '{}'; use auto, cpu, cuda or simt", name);
 }
 

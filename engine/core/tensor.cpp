@@ -1,23 +1,26 @@
 #include "engine/core/tensor.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/core/error.hpp"
+#include "kernels/backend/backend.hpp"
 
 namespace bsg {
 
 struct Tensor::Storage {
-  Storage(std::shared_ptr<Allocator> from, std::size_t size, Device where)
-      : allocator(std::move(from)), bytes(size), device(where), block(allocator->allocate(bytes)) {}
+  Storage(std::shared_ptr<Allocator> from, std::size_t size)
+      : allocator(std::move(from)), bytes(size), block(allocator->allocate(bytes)) {}
   ~Storage() { allocator->free(block, bytes); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
+  const MemorySource& source() const { return allocator->source(); }
+
   std::shared_ptr<Allocator> allocator;
   std::size_t bytes;
-  Device device;
   void* block;
   std::uint64_t version = 0;
 };
@@ -41,20 +44,32 @@ void visit_dtype(DType dtype, Visitor&& visit) {
   }
 }
 
+// to [count, columns, rows] = from [count, rows, columns] with the last two axes exchanged.
+void exchange_axes(std::size_t element, std::int64_t count, std::int64_t rows, std::int64_t columns, const void* from,
+                   void* to) {
+  const auto* source = static_cast<const std::byte*>(from);
+  auto* target = static_cast<std::byte*>(to);
+  for (std::int64_t n = 0; n < count; ++n)
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j)
+        std::memcpy(target + static_cast<std::size_t>((n * columns + j) * rows + i) * element,
+                    source + static_cast<std::size_t>((n * rows + i) * columns + j) * element, element);
+}
+
 }  // namespace
 
 Tensor Tensor::empty(Context& context, const Shape& shape, DType dtype) {
   Tensor tensor;
   tensor.shape_ = shape;
   tensor.dtype_ = dtype;
-  tensor.storage_ = std::make_shared<Storage>(
-      context.allocator(), static_cast<std::size_t>(shape.numel()) * size_of(dtype), context.device());
+  tensor.storage_ =
+      std::make_shared<Storage>(context.allocator(), static_cast<std::size_t>(shape.numel()) * size_of(dtype));
   return tensor;
 }
 
 Tensor Tensor::zeros(Context& context, const Shape& shape, DType dtype) {
   Tensor tensor = empty(context, shape, dtype);
-  if (tensor.bytes() > 0) std::memset(tensor.raw(), 0, tensor.bytes());
+  tensor.clear();
   return tensor;
 }
 
@@ -69,11 +84,11 @@ Tensor Tensor::from(Context& context, const Shape& shape, std::span<const T> val
   if (static_cast<std::int64_t>(values.size()) != shape.numel())
     throw_error<ShapeError>("tensor: {} values do not fill shape {}", values.size(), shape.str());
   Tensor tensor = empty(context, shape, DTypeOf<T>::value);
-  std::copy(values.begin(), values.end(), tensor.data<T>());
+  tensor.assign(values.data());
   return tensor;
 }
 
-Device Tensor::device() const { return storage_ ? storage_->device : Device::cpu; }
+Device Tensor::device() const { return storage_ ? storage_->source().device : Device::cpu; }
 
 template <class T>
 T* Tensor::data() {
@@ -90,6 +105,28 @@ const T* Tensor::data() const {
   return static_cast<const T*>(storage_->block);
 }
 
+template <class T>
+std::span<T> Tensor::span() {
+  const std::span<const T> view = std::as_const(*this).span<T>();
+  return {const_cast<T*>(view.data()), view.size()};
+}
+
+template <class T>
+std::span<const T> Tensor::span() const {
+  if (device() != Device::cpu)
+    throw_error<ShapeError>("tensor: {} values of shape {} on device {} were read by the host", to_string(dtype_),
+                            shape_.str(), to_string(device()));
+  return {data<T>(), static_cast<std::size_t>(numel())};
+}
+
+template <class T>
+std::vector<T> Tensor::values() const {
+  static_cast<void>(data<T>());  // checks the type
+  std::vector<T> result(static_cast<std::size_t>(numel()));
+  read(result.data());
+  return result;
+}
+
 void* Tensor::raw() { return storage_ ? storage_->block : nullptr; }
 const void* Tensor::raw() const { return storage_ ? storage_->block : nullptr; }
 
@@ -104,8 +141,20 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 
 Tensor Tensor::clone(Context& context) const {
   Tensor tensor = empty(context, shape_, dtype_);
-  if (bytes() > 0) std::memcpy(tensor.raw(), raw(), bytes());
+  tensor.copy_from(*this);
   return tensor;
+}
+
+Tensor Tensor::to(Context& context) const { return device() == context.device() ? *this : clone(context); }
+
+double Tensor::item() const {
+  if (numel() != 1) throw_error<ShapeError>("tensor: shape {} where one value was expected", shape_.str());
+  double value = 0;
+  visit_dtype(dtype_, [&](auto type) {
+    read(&type);
+    value = static_cast<double>(type);
+  });
+  return value;
 }
 
 Tensor Tensor::cast(Context& context, DType dtype) const {
@@ -123,10 +172,18 @@ Tensor Tensor::cast(Context& context, DType dtype) const {
 }
 
 void Tensor::fill(double value) {
-  visit_dtype(dtype_, [&](auto type) {
-    using T = decltype(type);
-    std::ranges::fill(span<T>(), static_cast<T>(value));
-  });
+  if (value == 0 && !std::signbit(value)) {
+    clear();
+  } else {
+    visit_dtype(dtype_, [&](auto type) {
+      using T = decltype(type);
+      if (device() == Device::cpu) {
+        std::ranges::fill(span<T>(), static_cast<T>(value));
+      } else {
+        assign(std::vector<T>(static_cast<std::size_t>(numel()), static_cast<T>(value)).data());
+      }
+    });
+  }
   bump_version();
 }
 
@@ -134,8 +191,58 @@ void Tensor::copy_from(const Tensor& source) {
   if (source.shape_ != shape_ || source.dtype_ != dtype_)
     throw_error<ShapeError>("copy: {} {} into {} {}", to_string(source.dtype_), source.shape_.str(), to_string(dtype_),
                             shape_.str());
-  if (bytes() > 0) std::memmove(raw(), source.raw(), bytes());
+  if (bytes() > 0) {
+    if (device() == source.device()) {
+      if (const MemorySource& memory = storage_->source(); memory.runtime != nullptr) {
+        memory.runtime->copy_on_device(raw(), source.raw(), bytes(), memory.stream);
+      } else {
+        std::memmove(raw(), source.raw(), bytes());
+      }
+    } else {
+      // One side is the host: devices know nothing of each other.
+      std::vector<std::byte> values(bytes());
+      source.read(values.data());
+      assign(values.data());
+    }
+  }
   bump_version();
+}
+
+void Tensor::clear() {
+  if (bytes() == 0) return;
+  if (const MemorySource& memory = storage_->source(); memory.runtime != nullptr) {
+    memory.runtime->clear(raw(), 0, bytes(), memory.stream);
+  } else {
+    std::memset(raw(), 0, bytes());
+  }
+}
+
+void Tensor::read(void* to) const {
+  if (bytes() == 0) return;
+  const MemorySource& memory = storage_->source();
+  if (memory.runtime == nullptr) {
+    std::memcpy(to, raw(), bytes());
+  } else if (shape_.rank() != 4) {
+    memory.runtime->copy_to_host(to, raw(), bytes(), memory.stream);
+  } else {
+    std::vector<std::byte> values(bytes());
+    memory.runtime->copy_to_host(values.data(), raw(), bytes(), memory.stream);
+    exchange_axes(size_of(dtype_), shape_[0], shape_[2] * shape_[3], shape_[1], values.data(), to);
+  }
+}
+
+void Tensor::assign(const void* from) {
+  if (bytes() == 0) return;
+  const MemorySource& memory = storage_->source();
+  if (memory.runtime == nullptr) {
+    std::memcpy(raw(), from, bytes());
+  } else if (shape_.rank() != 4) {
+    memory.runtime->copy_to_device(raw(), from, bytes(), memory.stream);
+  } else {
+    std::vector<std::byte> values(bytes());
+    exchange_axes(size_of(dtype_), shape_[0], shape_[1], shape_[2] * shape_[3], from, values.data());
+    memory.runtime->copy_to_device(raw(), values.data(), bytes(), memory.stream);
+  }
 }
 
 std::uint64_t Tensor::version() const { return storage_ ? storage_->version : 0; }
@@ -147,7 +254,10 @@ void Tensor::bump_version() {
 #define BSG_INSTANTIATE(T)                                                     \
   template Tensor Tensor::from<T>(Context&, const Shape&, std::span<const T>); \
   template T* Tensor::data<T>();                                               \
-  template const T* Tensor::data<T>() const;
+  template const T* Tensor::data<T>() const;                                   \
+  template std::span<T> Tensor::span<T>();                                     \
+  template std::span<const T> Tensor::span<T>() const;                         \
+  template std::vector<T> Tensor::values<T>() const;
 BSG_TENSOR_TYPES(BSG_INSTANTIATE)
 
 }  // namespace bsg

@@ -12,7 +12,8 @@
 namespace bsg {
 
 // A contiguous array with a shape. Copies share the memory. Logical shapes are always (N, C, H, W) for activations and
-// (K, C, R, S) for convolution weights; the CPU stores them in that order. A tensor knows nothing of gradients.
+// (K, C, R, S) for convolution weights. The CPU stores them in that order; other devices store a rank-4 tensor channels
+// last: (N, H, W, C) and (K, R, S, C). A tensor knows nothing of gradients.
 class Tensor {
  public:
   Tensor() = default;  // no memory; defined() is false
@@ -36,30 +37,34 @@ class Tensor {
   std::int64_t numel() const { return shape_.numel(); }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
-  // Typed access; throws ShapeError when T is not the tensor's type. Writers that overwrite a tensor which others may
-  // have saved call bump_version() afterwards.
+  // Typed access to memory of the tensor's device; throws ShapeError when T is not the tensor's type. Writers that
+  // overwrite a tensor which others may have saved call bump_version() afterwards.
   template <class T>
   T* data();
   template <class T>
   const T* data() const;
+  // The same for the host; throws ShapeError when the tensor lies on another device.
   template <class T>
-  std::span<T> span() {
-    return {data<T>(), static_cast<std::size_t>(numel())};
-  }
+  std::span<T> span();
   template <class T>
-  std::span<const T> span() const {
-    return {data<T>(), static_cast<std::size_t>(numel())};
-  }
+  std::span<const T> span() const;
+  // All values in the order of the logical shape, copied to the host; waits for the device.
+  template <class T>
+  std::vector<T> values() const;
   void* raw();
   const void* raw() const;
 
   // The same memory under another shape of equal numel().
   Tensor reshaped(const Shape& shape) const;
   Tensor clone(Context& context) const;
-  // Element-wise conversion between f32 and f64 (and integers); a copy.
+  // The same values on context's device: this very tensor when it is there already, else a copy in that device's order.
+  Tensor to(Context& context) const;
+  // The value of a tensor of one element; waits for the device. Throws ShapeError for any other number of elements.
+  double item() const;
+  // Element-wise conversion between f32 and f64 (and integers); a copy. On the CPU.
   Tensor cast(Context& context, DType dtype) const;
   void fill(double value);
-  // Throws ShapeError unless shape and dtype agree.
+  // Throws ShapeError unless shape and dtype agree. The source may lie on another device.
   void copy_from(const Tensor& source);
 
   // Counts in-place changes, so that the tape sees when a saved tensor was overwritten before its backward pass.
@@ -70,6 +75,12 @@ class Tensor {
 
  private:
   struct Storage;
+
+  void clear();
+  // All values, in the order of the logical shape, from or into host memory.
+  void read(void* to) const;
+  void assign(const void* from);
+
   std::shared_ptr<Storage> storage_;
   Shape shape_;
   DType dtype_ = DType::f32;

@@ -8,14 +8,9 @@ namespace bsg::inference {
 namespace {
 
 std::vector<double> doubles_of(const Tensor& tensor) {
-  std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(tensor.numel()));
-  if (tensor.dtype() == DType::f64) {
-    for (const double value : tensor.span<double>()) values.push_back(value);
-  } else {
-    for (const float value : tensor.span<float>()) values.push_back(static_cast<double>(value));
-  }
-  return values;
+  if (tensor.dtype() == DType::f64) return tensor.values<double>();
+  const std::vector<float> values = tensor.values<float>();
+  return {values.begin(), values.end()};
 }
 
 }  // namespace

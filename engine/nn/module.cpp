@@ -22,6 +22,11 @@ void Module::collect(const std::string& prefix, std::vector<std::pair<std::strin
   for (auto& [name, child] : children_) child->collect(prefix + name + ".", into);
 }
 
+void Module::move(Context& context) {
+  for (auto& [name, tensor] : state()) *tensor = tensor->to(context);
+  for (Parameter* parameter : parameters()) parameter->grad = {};
+}
+
 void Module::convert(Context& context, DType dtype) {
   for (auto& [name, tensor] : state()) *tensor = tensor->cast(context, dtype);
   for (Parameter* parameter : parameters()) parameter->grad = {};

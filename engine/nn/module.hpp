@@ -32,6 +32,8 @@ class Module {
   std::vector<Parameter*> parameters();
   // Parameters and buffers (running statistics) with their full paths: what a checkpoint holds.
   std::vector<std::pair<std::string, Tensor*>> state();
+  // Moves all parameters and buffers to context's device; gradients are dropped.
+  void move(Context& context);
   // Converts all parameters and buffers; for checks in double precision.
   void convert(Context& context, DType dtype);
 

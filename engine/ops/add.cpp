@@ -1,5 +1,6 @@
 #include "engine/ops/add.hpp"
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 
@@ -12,7 +13,12 @@ Var add(Context& context, const Var& a, const Var& b) {
   return with_float_type("add", a.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, a.shape(), a.dtype());
-    kernels::cpu::add<T>(context.launch(), y.numel(), a.value.data<T>(), b.value.data<T>(), y.data<T>());
+    dispatch<T>(
+        "add", context,
+        [&] { kernels::cpu::add<T>(context.launch(), y.numel(), a.value.data<T>(), b.value.data<T>(), y.data<T>()); },
+        [&](const auto& device) {
+          device.add(context.launch(), y.numel(), a.value.data<T>(), b.value.data<T>(), y.data<T>());
+        });
     return record("add", y, {&a, &b}, [](BackwardPass& pass) {
       pass.give(0, pass.output());
       pass.give(1, pass.output());

@@ -1,5 +1,6 @@
 #include "engine/ops/average_pool2d.hpp"
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 
 namespace bsg::ops {
@@ -11,11 +12,28 @@ Var average_pool2d(Context& context, const Var& x, const Pool2dOptions& options,
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, {x.shape()[0], x.shape()[1], shape.out_height(), shape.out_width()}, x.dtype());
-    kernels::cpu::average_pool2d<T>(context.launch(), shape, count_include_pad, x.value.data<T>(), y.data<T>());
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          kernels::cpu::average_pool2d<T>(context.launch(), shape, count_include_pad, x.value.data<T>(), y.data<T>());
+        },
+        [&](const auto& device) {
+          device.average_pool2d(context.launch(), shape, x.shape()[1], count_include_pad, x.value.data<T>(),
+                                y.data<T>());
+        });
     return record(kOp, y, {&x}, [in = x.shape(), shape, count_include_pad](BackwardPass& pass) {
-      auto [dx, accumulate] = pass.target(0, in, pass.output().dtype());
-      kernels::cpu::average_pool2d_backward<T>(pass.context().launch(), shape, count_include_pad,
-                                               pass.output().data<T>(), dx.template data<T>(), accumulate);
+      const Context& c = pass.context();
+      const T* dy = pass.output().data<T>();
+      GradTarget dx = pass.target(0, in, pass.output().dtype());
+      T* to = dx.tensor.template data<T>();
+      dispatch<T>(
+          kOp, c,
+          [&] {
+            kernels::cpu::average_pool2d_backward<T>(c.launch(), shape, count_include_pad, dy, to, dx.accumulate);
+          },
+          [&](const auto& device) {
+            device.average_pool2d_backward(c.launch(), shape, in[1], count_include_pad, dy, to, dx.accumulate);
+          });
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/batch_norm/batch_norm.hpp"
 
@@ -38,11 +39,94 @@ void check(const Var& x, const Var& weight, const Var& bias, const Tensor& mean,
                             values);
 }
 
+// The same on another device than the CPU, where statistics stay. f32.
+Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
+              Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
+  const kernels::Backend& device = context.backend();
+  const std::int64_t channels = x.shape()[1];
+  const kernels::device::BatchNormRows rows{channels > 0 ? x.value.numel() / channels : 0, channels};
+  Tensor mean = Tensor::empty(context, {channels}, DType::f64);
+  Tensor inverse_deviation = Tensor::empty(context, {channels}, DType::f64);
+  const kernels::device::BatchNormStatistics statistics{.mean = mean.data<double>(),
+                                                        .inverse_deviation = inverse_deviation.data<double>(),
+                                                        .epsilon = options.epsilon,
+                                                        .running_mean = running_mean.data<float>(),
+                                                        .running_var = running_var.data<float>(),
+                                                        .momentum = options.momentum};
+  const auto scratch_of = [rows](Context& c) {
+    return std::pair(Tensor::empty(c, {c.backend().batch_norm_partials(rows)}, DType::f64),
+                     Tensor::zeros(c, {c.backend().batch_norm_tickets(rows)}, DType::i32));
+  };
+  // Tickets are counted without sign; the tensor only lends them its memory.
+  const auto view = [](std::pair<Tensor, Tensor>& scratch) {
+    return kernels::device::BatchNormScratch{scratch.first.data<double>(),
+                                             static_cast<unsigned*>(scratch.second.raw())};
+  };
+  if (options.training) {
+    auto scratch = scratch_of(context);
+    device.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, view(scratch));
+    running_mean.bump_version();
+    running_var.bump_version();
+  } else {
+    device.batch_norm_running(context.launch(), channels, statistics);
+  }
+  const auto inputs_of = [rows, options](const Tensor& in, const Tensor& scale, const Tensor& shift,
+                                         const Tensor& centre, const Tensor& inverse) {
+    return kernels::device::DeviceBatchNormInputs<float>{rows,
+                                                         in.data<float>(),
+                                                         scale.data<float>(),
+                                                         shift.data<float>(),
+                                                         centre.data<double>(),
+                                                         inverse.data<double>(),
+                                                         options.relu};
+  };
+  Tensor y = Tensor::empty(context, x.shape());
+  device.batch_norm_forward(context.launch(), inputs_of(x.value, weight.value, bias.value, mean, inverse_deviation),
+                            residual.value.defined() ? residual.value.data<float>() : nullptr, y.data<float>());
+  // With a residual the ReLU's mask cannot be computed again from x alone.
+  const Saved saved_y = options.relu && residual.value.defined() ? Saved(y) : Saved();
+  return record(
+      kOp, y, {&x, &weight, &bias, &residual},
+      [sx = Saved(x.value), sw = Saved(weight.value), sb = Saved(bias.value), saved_y, mean, inverse_deviation,
+       scratch_of, view, inputs_of, channels, options, has_residual = residual.value.defined()](BackwardPass& pass) {
+        Context& c = pass.context();
+        const Tensor& in = sx.get(kOp);
+        Tensor sums = Tensor::empty(c, {2, channels}, DType::f64);
+        kernels::device::DeviceBatchNormBackward<float> backward;
+        backward.inputs = inputs_of(in, sw.get(kOp), sb.get(kOp), mean, inverse_deviation);
+        if (options.relu && has_residual) backward.y = saved_y.get(kOp).data<float>();
+        backward.dy = pass.output().data<float>();
+        backward.batch_statistics = options.training;
+        backward.sum_dy = sums.data<double>();
+        backward.sum_dy_x = sums.data<double>() + channels;
+        const auto aim = [&](int input, const Shape& shape, float*& at, bool& accumulate) {
+          if (!pass.wants(input)) return;
+          GradTarget target = pass.target(input, shape, DType::f32);
+          at = target.tensor.data<float>();
+          accumulate = target.accumulate;
+        };
+        aim(0, in.shape(), backward.dx, backward.accumulate_dx);
+        aim(1, {channels}, backward.dweight, backward.accumulate_dweight);
+        aim(2, {channels}, backward.dbias, backward.accumulate_dbias);
+        aim(3, in.shape(), backward.dresidual, backward.accumulate_dresidual);
+        auto scratch = scratch_of(c);
+        c.backend().batch_norm_reduce(c.launch(), backward, view(scratch));
+        if (backward.dx != nullptr || backward.dresidual != nullptr)
+          c.backend().batch_norm_backward(c.launch(), backward);
+      });
+}
+
 }  // namespace
 
 Var batch_norm(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
                Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
   check(x, weight, bias, running_mean, running_var, options, residual);
+  if (!context.on_cpu()) {
+    if (x.dtype() != DType::f32)
+      throw_error<ShapeError>("{}: {} values, device {} computes f32", kOp, to_string(x.dtype()),
+                              to_string(context.device()));
+    return on_device(context, x, weight, bias, running_mean, running_var, options, residual);
+  }
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     const std::int64_t channels = x.shape()[1];

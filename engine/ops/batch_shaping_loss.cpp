@@ -1,6 +1,8 @@
 #include "engine/ops/batch_shaping_loss.hpp"
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
+#include "engine/ops/loss_gradient.hpp"
 #include "kernels/batch_shaping/batch_shaping.hpp"
 
 namespace bsg::ops {
@@ -34,7 +36,8 @@ Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool
                             options.pdf_max);
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
-    if (!logits)
+    // On another device looking would mean waiting for it; its kernel makes NaN of what is no probability.
+    if (!logits && context.on_cpu())
       for (const T value : x.value.span<T>())
         if (value < 0 || value > 1) throw_error<ShapeError>("{}: value {} is not a probability", kOp, value);
     const kernels::BetaDistribution prior(options.a, options.b);
@@ -47,17 +50,24 @@ Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool
     arguments.pdf_min = options.pdf_min;
     arguments.pdf_max = options.pdf_max;
     Tensor gradient = Tensor::empty(context, x.shape(), x.dtype());
-    const double loss =
-        kernels::cpu::batch_shaping<T>(context.launch(), arguments, x.value.data<T>(), gradient.data<T>());
-    return record(kOp, Tensor::full(context, {1}, loss, x.dtype()), {&x},
-                  [saved = Saved(gradient)](BackwardPass& pass) {
-                    const Tensor& from = saved.get(kOp);
-                    auto [target, accumulate] = pass.target(0, from.shape(), from.dtype());
-                    const T scale = pass.output().data<T>()[0];
-                    T* to = target.template data<T>();
-                    for (std::int64_t i = 0; i < from.numel(); ++i)
-                      to[i] = (accumulate ? to[i] : T{0}) + scale * from.data<T>()[i];
-                  });
+    Tensor loss = Tensor::empty(context, {1}, x.dtype());
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          loss.data<T>()[0] = static_cast<T>(
+              kernels::cpu::batch_shaping<T>(context.launch(), arguments, x.value.data<T>(), gradient.data<T>()));
+        },
+        [&](const auto& device) {
+          if (arguments.batch > kernels::device::kLargestShapingBatch)
+            throw_error<ShapeError>("{}: x {}, device {} takes at most {} samples", kOp, x.shape().str(),
+                                    to_string(context.device()), kernels::device::kLargestShapingBatch);
+          Tensor losses = Tensor::empty(context, {arguments.gates});
+          Tensor ticket = Tensor::zeros(context, {1}, DType::i32);
+          device.batch_shaping(context.launch(), arguments, x.value.data<T>(), gradient.data<T>(), loss.data<T>(),
+                               {losses.data<float>(), static_cast<unsigned*>(ticket.raw())});
+        });
+    return record(kOp, loss, {&x},
+                  [saved = Saved(gradient)](BackwardPass& pass) { hand_on<T>(kOp, pass, saved.get(kOp)); });
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/random/philox.hpp"
 
@@ -20,28 +21,51 @@ Var binary_concrete_gate(Context& context, const Var& logits, const BinaryConcre
     const std::uint64_t seed = context.random().seed(), stream = context.random().stream();
     Tensor gate = Tensor::empty(context, logits.shape(), logits.dtype());
     Tensor slope = Tensor::empty(context, logits.shape(), logits.dtype());
-    const T* z = logits.value.data<T>();
-    T* on = gate.data<T>();
-    T* gradient = slope.data<T>();
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          const T* z = logits.value.data<T>();
+          T* on = gate.data<T>();
+          T* gradient = slope.data<T>();
 #pragma omp parallel for num_threads(context.threads()) schedule(static)
-    for (std::int64_t i = 0; i < count; ++i) {
-      double y = z[i];
-      if (noisy) {
-        const double u =
-            kernels::uniform_open(kernels::philox_bits(seed, stream, first + static_cast<std::uint64_t>(i)));
-        y += options.noise * (std::log(u) - std::log1p(-u));
-      }
-      y /= options.temperature;
-      const double s = 1 / (1 + std::exp(-y));
-      on[i] = y > 0 ? T{1} : T{0};
-      gradient[i] = static_cast<T>(s * (1 - s) / options.temperature);
-    }
+          for (std::int64_t i = 0; i < count; ++i) {
+            double y = z[i];
+            if (noisy) {
+              const double u =
+                  kernels::uniform_open(kernels::philox_bits(seed, stream, first + static_cast<std::uint64_t>(i)));
+              y += options.noise * (std::log(u) - std::log1p(-u));
+            }
+            y /= options.temperature;
+            const double s = 1 / (1 + std::exp(-y));
+            on[i] = y > 0 ? T{1} : T{0};
+            gradient[i] = static_cast<T>(s * (1 - s) / options.temperature);
+          }
+        },
+        [&](const auto& device) {
+          // Of elements, whatever the shape: nobody asks for lists here.
+          const kernels::device::BinaryConcrete distribution{.temperature = options.temperature,
+                                                             .noise = noisy ? options.noise : 0,
+                                                             .seed = seed,
+                                                             .stream = stream,
+                                                             .first = first};
+          device.binary_concrete(context.launch(), 1, count, logits.value.data<T>(), distribution, gate.data<T>(),
+                                 slope.data<T>(), nullptr);
+        });
     return record(kOp, gate, {&logits}, [saved = Saved(slope)](BackwardPass& pass) {
+      const Context& c = pass.context();
       const Tensor& factor = saved.get(kOp);
-      auto [target, accumulate] = pass.target(0, factor.shape(), factor.dtype());
-      T* to = target.template data<T>();
-      for (std::int64_t i = 0; i < factor.numel(); ++i)
-        to[i] = (accumulate ? to[i] : T{0}) + pass.output().data<T>()[i] * factor.data<T>()[i];
+      GradTarget target = pass.target(0, factor.shape(), factor.dtype());
+      const T* dy = pass.output().data<T>();
+      T* to = target.tensor.template data<T>();
+      dispatch<T>(
+          kOp, c,
+          [&] {
+            for (std::int64_t i = 0; i < factor.numel(); ++i)
+              to[i] = (target.accumulate ? to[i] : T{0}) + dy[i] * factor.data<T>()[i];
+          },
+          [&](const auto& device) {
+            device.multiply(c.launch(), factor.numel(), dy, factor.data<T>(), to, target.accumulate);
+          });
     });
   });
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <span>
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/concat/concat.hpp"
 
@@ -37,11 +38,30 @@ Shape checked_shape(const std::vector<Var>& inputs) {
   return with_channels(first.shape(), channels);
 }
 
-// Elements of one sample.
-std::int64_t sample_size(const Shape& shape) {
-  std::int64_t size = 1;
-  for (int axis = 1; axis < shape.rank(); ++axis) size *= shape[axis];
-  return size;
+// How a tensor lies in memory, as rows of which a concatenation joins one of each input: samples, or where channels lie
+// last pixels.
+struct Rows {
+  std::int64_t count, size;
+};
+
+Rows rows_of(const Context& context, const Shape& shape) {
+  Rows rows{shape[0], 1};
+  for (int axis = 1; axis < shape.rank(); ++axis) rows.size *= shape[axis];
+  if (!context.on_cpu() && shape.rank() == 4) rows = {shape[0] * shape[2] * shape[3], shape[1]};
+  return rows;
+}
+
+template <class T>
+void copy_columns(const Context& context, std::int64_t rows, std::int64_t columns, const T* from,
+                  std::int64_t from_stride, T* to, std::int64_t to_stride, bool accumulate) {
+  dispatch<T>(
+      kOp, context,
+      [&] {
+        kernels::cpu::copy_columns<T>(context.launch(), rows, columns, from, from_stride, to, to_stride, accumulate);
+      },
+      [&](const auto& device) {
+        device.copy_columns(context.launch(), rows, columns, from, from_stride, to, to_stride, accumulate);
+      });
 }
 
 }  // namespace
@@ -50,27 +70,27 @@ Var concat(Context& context, const std::vector<Var>& inputs) {
   const Shape shape = checked_shape(inputs);
   return with_float_type(kOp, inputs.front().dtype(), [&](auto type) {
     using T = decltype(type);
-    const std::int64_t samples = shape[0], row = sample_size(shape);
+    const Rows rows = rows_of(context, shape);
     Tensor y = Tensor::empty(context, shape, inputs.front().dtype());
     std::vector<const Var*> operands;
     std::vector<Shape> shapes;
     T* to = y.data<T>();
     for (const Var& input : inputs) {
-      const std::int64_t size = sample_size(input.shape());
-      kernels::cpu::copy_columns<T>(context.launch(), samples, size, input.value.data<T>(), size, to, row, false);
+      const std::int64_t size = rows_of(context, input.shape()).size;
+      copy_columns<T>(context, rows.count, size, input.value.data<T>(), size, to, rows.size, false);
       to += size;
       operands.push_back(&input);
       shapes.push_back(input.shape());
     }
-    return record(kOp, y, std::span<const Var* const>(operands), [shapes, samples, row](BackwardPass& pass) {
+    return record(kOp, y, std::span<const Var* const>(operands), [shapes, rows](BackwardPass& pass) {
       const T* from = pass.output().data<T>();
       for (std::size_t i = 0; i < shapes.size(); ++i) {
-        const std::int64_t size = sample_size(shapes[i]);
+        const std::int64_t size = rows_of(pass.context(), shapes[i]).size;
         const int input = static_cast<int>(i);
         if (pass.wants(input)) {
-          auto [dx, accumulate] = pass.target(input, shapes[i], pass.output().dtype());
-          kernels::cpu::copy_columns<T>(pass.context().launch(), samples, size, from, row, dx.template data<T>(), size,
-                                        accumulate);
+          GradTarget dx = pass.target(input, shapes[i], pass.output().dtype());
+          copy_columns<T>(pass.context(), rows.count, size, from, rows.size, dx.tensor.template data<T>(), size,
+                          dx.accumulate);
         }
         from += size;
       }

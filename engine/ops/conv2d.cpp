@@ -1,6 +1,7 @@
 #include "engine/ops/conv2d.hpp"
 
 #include "engine/core/error.hpp"
+#include "engine/ops/conv2d_passes.hpp"
 
 namespace bsg::ops {
 
@@ -43,33 +44,19 @@ namespace {
 template <class T>
 Var run(Context& context, const Var& x, const Var& weight, const Var& bias, const kernels::Conv2dShape& shape) {
   Tensor y = Tensor::empty(context, {shape.batch, shape.outputs, shape.out_height(), shape.out_width()}, x.dtype());
-  Tensor workspace = Tensor::empty(context, {kernels::cpu::conv2d_workspace(shape, context.threads())}, x.dtype());
-  const T* no_gate = nullptr;
-  kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(),
-                                  bias.value.defined() ? bias.value.data<T>() : nullptr, no_gate, no_gate, y.data<T>(),
-                                  workspace.data<T>());
+  conv2d_forward<T>("conv2d", context, shape, x.value, weight.value, bias.value, y);
   return record("conv2d", y, {&x, &weight, &bias},
                 [saved_x = Saved(x.value), saved_weight = Saved(weight.value), shape](BackwardPass& pass) {
                   Context& c = pass.context();
                   const Tensor& sx = saved_x.get("conv2d");
                   const Tensor& sw = saved_weight.get("conv2d");
-                  const T* dy = pass.output().data<T>();
-                  Tensor ws = Tensor::empty(c, {kernels::cpu::conv2d_workspace(shape, c.threads())}, sx.dtype());
-                  const T* none = nullptr;
-                  if (pass.wants(0)) {
-                    auto [dx, accumulate] = pass.target(0, sx.shape(), sx.dtype());
-                    kernels::cpu::conv2d_backward_input<T>(c.launch(), shape, sw.data<T>(), dy, none, dx.data<T>(),
-                                                           accumulate, ws.data<T>());
-                  }
-                  if (pass.wants(1)) {
-                    auto [dw, accumulate] = pass.target(1, sw.shape(), sw.dtype());
-                    kernels::cpu::conv2d_backward_weight<T>(c.launch(), shape, sx.data<T>(), dy, none, none,
-                                                            dw.data<T>(), accumulate, ws.data<T>());
-                  }
-                  if (pass.wants(2)) {
-                    auto [db, accumulate] = pass.target(2, {shape.outputs}, sw.dtype());
-                    kernels::cpu::conv2d_backward_bias<T>(c.launch(), shape, dy, db.data<T>(), accumulate);
-                  }
+                  const Tensor& dy = pass.output();
+                  if (pass.wants(0))
+                    conv2d_backward_input<T>("conv2d", c, shape, sw, dy, pass.target(0, sx.shape(), sx.dtype()));
+                  if (pass.wants(1))
+                    conv2d_backward_weight<T>("conv2d", c, shape, sx, dy, pass.target(1, sw.shape(), sw.dtype()));
+                  if (pass.wants(2))
+                    conv2d_backward_bias<T>("conv2d", c, shape, dy, pass.target(2, {shape.outputs}, sw.dtype()));
                 });
 }
 

@@ -1,7 +1,7 @@
 #include "engine/ops/gated_conv2d.hpp"
 
-#include "engine/core/error.hpp"
-#include "kernels/elementwise/elementwise.hpp"
+#include "engine/ops/conv2d_passes.hpp"
+#include "engine/ops/planes.hpp"
 
 namespace bsg::ops {
 namespace {
@@ -16,106 +16,74 @@ void check_gate(std::string_view op, const Var& gate, std::int64_t batch, std::i
   if (!gate.value.defined() || gate.shape() != Shape{batch, channels} || gate.dtype() != dtype)
     throw_error<ShapeError>("{}: gate {} {}, expected {} [{}, {}]", op, to_string(gate.dtype()), gate.shape().str(),
                             to_string(dtype), batch, channels);
+  // On another device looking would mean waiting for it.
+  if (gate.value.device() != Device::cpu) return;
   const auto values = gate.value.span<T>();
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] != T{0} && values[i] != T{1})
       throw_error<ShapeError>("{}: gate value {} at element {}, only 0 and 1 are gates", op, values[i], i);
 }
 
-Tensor conv2d_scratch(Context& context, const Conv2dShape& shape, DType dtype) {
-  return Tensor::empty(context, {kernels::cpu::conv2d_workspace(shape, context.threads())}, dtype);
-}
-
 template <class T>
 Var gated_output(Context& context, const Var& x, const Var& weight, const Var& gate, const Conv2dShape& shape) {
   check_gate<T>(kOutputOp, gate, shape.batch, shape.outputs, x.dtype());
   const Shape y_shape{shape.batch, shape.outputs, shape.out_height(), shape.out_width()};
-  const std::int64_t plane = shape.out_height() * shape.out_width();
-  Tensor workspace = conv2d_scratch(context, shape, x.dtype());
   Tensor y = Tensor::empty(context, y_shape, x.dtype());
-  const T* none = nullptr;
   Saved saved_all;
   if (gate.tracked()) {
     Tensor all = Tensor::empty(context, y_shape, x.dtype());
-    kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), none, none,
-                                    none, all.data<T>(), workspace.data<T>());
-    kernels::cpu::mask_planes<T>(context.launch(), shape.batch * shape.outputs, plane, all.data<T>(),
-                                 gate.value.data<T>(), y.data<T>(), false);
+    conv2d_forward<T>(kOutputOp, context, shape, x.value, weight.value, {}, all);
+    mask_planes<T>(kOutputOp, context, all, gate.value, {y, false});
     saved_all = Saved(all);
   } else {
-    kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), none, none,
-                                    gate.value.data<T>(), y.data<T>(), workspace.data<T>());
+    conv2d_forward<T>(kOutputOp, context, shape, x.value, weight.value, {}, y, {.output = gate.value});
   }
-  return record(kOutputOp, y, {&x, &weight, &gate},
-                [saved_x = Saved(x.value), saved_weight = Saved(weight.value), saved_gate = Saved(gate.value),
-                 saved_all, shape, plane](BackwardPass& pass) {
-                  Context& c = pass.context();
-                  const Tensor& sx = saved_x.get(kOutputOp);
-                  const Tensor& sw = saved_weight.get(kOutputOp);
-                  const Tensor& sg = saved_gate.get(kOutputOp);
-                  const T* dy = pass.output().data<T>();
-                  const T* no_gate = nullptr;
-                  Tensor ws = conv2d_scratch(c, shape, sx.dtype());
-                  if (pass.wants(0)) {
-                    auto [dx, accumulate] = pass.target(0, sx.shape(), sx.dtype());
-                    kernels::cpu::conv2d_backward_input<T>(c.launch(), shape, sw.data<T>(), dy, sg.data<T>(),
-                                                           dx.data<T>(), accumulate, ws.data<T>());
-                  }
-                  if (pass.wants(1)) {
-                    auto [dw, accumulate] = pass.target(1, sw.shape(), sw.dtype());
-                    kernels::cpu::conv2d_backward_weight<T>(c.launch(), shape, sx.data<T>(), dy, no_gate, sg.data<T>(),
-                                                            dw.data<T>(), accumulate, ws.data<T>());
-                  }
-                  if (pass.wants(2)) {
-                    auto [dg, accumulate] = pass.target(2, sg.shape(), sg.dtype());
-                    kernels::cpu::dot_planes<T>(c.launch(), sg.numel(), plane, dy, saved_all.get(kOutputOp).data<T>(),
-                                                dg.data<T>(), accumulate);
-                  }
-                });
+  return record(
+      kOutputOp, y, {&x, &weight, &gate},
+      [saved_x = Saved(x.value), saved_weight = Saved(weight.value), saved_gate = Saved(gate.value), saved_all,
+       shape](BackwardPass& pass) {
+        Context& c = pass.context();
+        const Tensor& sx = saved_x.get(kOutputOp);
+        const Tensor& sw = saved_weight.get(kOutputOp);
+        const Tensor& sg = saved_gate.get(kOutputOp);
+        const Tensor& dy = pass.output();
+        const Conv2dGates gates{.output = sg};
+        if (pass.wants(0))
+          conv2d_backward_input<T>(kOutputOp, c, shape, sw, dy, pass.target(0, sx.shape(), sx.dtype()), gates);
+        if (pass.wants(1))
+          conv2d_backward_weight<T>(kOutputOp, c, shape, sx, dy, pass.target(1, sw.shape(), sw.dtype()), gates);
+        if (pass.wants(2))
+          dot_planes<T>(kOutputOp, c, dy, saved_all.get(kOutputOp), pass.target(2, sg.shape(), sg.dtype()));
+      });
 }
 
 template <class T>
 Var gated_input(Context& context, const Var& x, const Var& gate, const Var& weight, const Conv2dShape& shape) {
   check_gate<T>(kInputOp, gate, shape.batch, shape.channels, x.dtype());
-  Tensor workspace = conv2d_scratch(context, shape, x.dtype());
   Tensor y = Tensor::empty(context, {shape.batch, shape.outputs, shape.out_height(), shape.out_width()}, x.dtype());
-  const T* none = nullptr;
-  kernels::cpu::conv2d_forward<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), none,
-                                  gate.value.data<T>(), none, y.data<T>(), workspace.data<T>());
-  return record(kInputOp, y, {&x, &gate, &weight},
-                [saved_x = Saved(x.value), saved_gate = Saved(gate.value), saved_weight = Saved(weight.value),
-                 shape](BackwardPass& pass) {
-                  Context& c = pass.context();
-                  const Tensor& sx = saved_x.get(kInputOp);
-                  const Tensor& sg = saved_gate.get(kInputOp);
-                  const Tensor& sw = saved_weight.get(kInputOp);
-                  const T* dy = pass.output().data<T>();
-                  const T* no_gate = nullptr;
-                  const std::int64_t planes = shape.batch * shape.channels, plane = shape.height * shape.width;
-                  Tensor ws = conv2d_scratch(c, shape, sx.dtype());
-                  if (pass.wants(0) || pass.wants(1)) {
-                    // Gradient of gate * x, for all channels: the gate's own gradient needs those that are off. It is
-                    // made where dx goes when nothing is there yet.
-                    GradTarget dx;
-                    if (pass.wants(0)) dx = pass.target(0, sx.shape(), sx.dtype());
-                    Tensor du = pass.wants(0) && !dx.accumulate ? dx.tensor : Tensor::empty(c, sx.shape(), sx.dtype());
-                    kernels::cpu::conv2d_backward_input<T>(c.launch(), shape, sw.data<T>(), dy, no_gate, du.data<T>(),
-                                                           false, ws.data<T>());
-                    if (pass.wants(1)) {
-                      auto [dg, accumulate] = pass.target(1, sg.shape(), sg.dtype());
-                      kernels::cpu::dot_planes<T>(c.launch(), planes, plane, du.data<T>(), sx.data<T>(), dg.data<T>(),
-                                                  accumulate);
-                    }
-                    if (pass.wants(0))
-                      kernels::cpu::mask_planes<T>(c.launch(), planes, plane, du.data<T>(), sg.data<T>(),
-                                                   dx.tensor.data<T>(), dx.accumulate);
-                  }
-                  if (pass.wants(2)) {
-                    auto [dw, accumulate] = pass.target(2, sw.shape(), sw.dtype());
-                    kernels::cpu::conv2d_backward_weight<T>(c.launch(), shape, sx.data<T>(), dy, sg.data<T>(), no_gate,
-                                                            dw.data<T>(), accumulate, ws.data<T>());
-                  }
-                });
+  conv2d_forward<T>(kInputOp, context, shape, x.value, weight.value, {}, y, {.input = gate.value});
+  return record(
+      kInputOp, y, {&x, &gate, &weight},
+      [saved_x = Saved(x.value), saved_gate = Saved(gate.value), saved_weight = Saved(weight.value),
+       shape](BackwardPass& pass) {
+        Context& c = pass.context();
+        const Tensor& sx = saved_x.get(kInputOp);
+        const Tensor& sg = saved_gate.get(kInputOp);
+        const Tensor& sw = saved_weight.get(kInputOp);
+        const Tensor& dy = pass.output();
+        if (pass.wants(0) || pass.wants(1)) {
+          // Gradient of gate * x, for all channels: the gate's own gradient needs those that are off. It is made where
+          // dx goes when nothing is there yet.
+          GradTarget dx;
+          if (pass.wants(0)) dx = pass.target(0, sx.shape(), sx.dtype());
+          const Tensor du = pass.wants(0) && !dx.accumulate ? dx.tensor : Tensor::empty(c, sx.shape(), sx.dtype());
+          conv2d_backward_input<T>(kInputOp, c, shape, sw, dy, {du, false});
+          if (pass.wants(1)) dot_planes<T>(kInputOp, c, du, sx, pass.target(1, sg.shape(), sg.dtype()));
+          if (pass.wants(0)) mask_planes<T>(kInputOp, c, du, sg, dx);
+        }
+        if (pass.wants(2))
+          conv2d_backward_weight<T>(kInputOp, c, shape, sx, dy, pass.target(2, sw.shape(), sw.dtype()), {.input = sg});
+      });
 }
 
 }  // namespace

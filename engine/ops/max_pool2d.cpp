@@ -1,5 +1,6 @@
 #include "engine/ops/max_pool2d.hpp"
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 
 namespace bsg::ops {
@@ -10,12 +11,22 @@ Var max_pool2d(Context& context, const Var& x, const Pool2dOptions& options) {
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, {x.shape()[0], x.shape()[1], shape.out_height(), shape.out_width()}, x.dtype());
-    kernels::cpu::max_pool2d<T>(context.launch(), shape, x.value.data<T>(), y.data<T>());
+    dispatch<T>(
+        kOp, context, [&] { kernels::cpu::max_pool2d<T>(context.launch(), shape, x.value.data<T>(), y.data<T>()); },
+        [&](const auto& device) {
+          device.max_pool2d(context.launch(), shape, x.shape()[1], x.value.data<T>(), y.data<T>());
+        });
     return record(kOp, y, {&x}, [saved = Saved(x.value), shape](BackwardPass& pass) {
       const Tensor& in = saved.get(kOp);
-      auto [dx, accumulate] = pass.target(0, in.shape(), in.dtype());
-      kernels::cpu::max_pool2d_backward<T>(pass.context().launch(), shape, in.data<T>(), pass.output().data<T>(),
-                                           dx.template data<T>(), accumulate);
+      const Context& c = pass.context();
+      const T* dy = pass.output().data<T>();
+      GradTarget dx = pass.target(0, in.shape(), in.dtype());
+      T* to = dx.tensor.template data<T>();
+      dispatch<T>(
+          kOp, c, [&] { kernels::cpu::max_pool2d_backward<T>(c.launch(), shape, in.data<T>(), dy, to, dx.accumulate); },
+          [&](const auto& device) {
+            device.max_pool2d_backward(c.launch(), shape, in.shape()[1], in.data<T>(), dy, to, dx.accumulate);
+          });
     });
   });
 }

@@ -1,5 +1,6 @@
 #include "engine/ops/option_a_shortcut.hpp"
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 
 namespace bsg::ops {
@@ -18,29 +19,49 @@ void each_kept_pixel(Context& context, const Shape& x, const Shape& y, int strid
                 ((n * y[1] + before + c) * y[2] + i) * y[3] + j);
 }
 
+constexpr std::string_view kOp = "option_a_shortcut";
+
 }  // namespace
 
 Var option_a_shortcut(Context& context, const Var& x, int out_channels, int stride) {
   if (x.shape().rank() != 4 || out_channels < x.shape()[1] || stride < 1)
-    throw_error<ShapeError>(
-        "option_a_shortcut: x {}, {} output channels, stride {}; expected [N, C, H, W], at least C, at least 1",
-        x.shape().str(), out_channels, stride);
-  return with_float_type("option_a_shortcut", x.dtype(), [&](auto type) {
+    throw_error<ShapeError>("{}: x {}, {} output channels, stride {}; expected [N, C, H, W], at least C, at least 1",
+                            kOp, x.shape().str(), out_channels, stride);
+  return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     const Shape shape{x.shape()[0], out_channels, (x.shape()[2] + stride - 1) / stride,
                       (x.shape()[3] + stride - 1) / stride};
-    Tensor y = Tensor::zeros(context, shape, x.dtype());
-    const T* from = x.value.data<T>();
-    T* to = y.data<T>();
-    each_kept_pixel(context, x.shape(), shape, stride,
-                    [&](std::int64_t source, std::int64_t target) { to[target] = from[source]; });
-    return record("option_a_shortcut", y, {&x}, [in = x.shape(), shape, stride](BackwardPass& pass) {
-      auto [dx, accumulate] = pass.target(0, in, pass.output().dtype());
-      if (!accumulate) dx.fill(0);
-      T* gradient = dx.template data<T>();
+    const kernels::device::OptionAShape device_shape{x.shape()[0], x.shape()[2], x.shape()[3],
+                                                     x.shape()[1], out_channels, stride};
+    Tensor y = Tensor::empty(context, shape, x.dtype());
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          y.fill(0);
+          const T* from = x.value.data<T>();
+          T* to = y.data<T>();
+          each_kept_pixel(context, x.shape(), shape, stride,
+                          [&](std::int64_t source, std::int64_t target) { to[target] = from[source]; });
+        },
+        [&](const auto& device) {
+          device.option_a_shortcut(context.launch(), device_shape, x.value.data<T>(), y.data<T>());
+        });
+    return record(kOp, y, {&x}, [in = x.shape(), shape, device_shape, stride](BackwardPass& pass) {
+      Context& c = pass.context();
+      GradTarget dx = pass.target(0, in, pass.output().dtype());
       const T* dy = pass.output().data<T>();
-      each_kept_pixel(pass.context(), in, shape, stride,
-                      [&](std::int64_t source, std::int64_t target) { gradient[source] += dy[target]; });
+      dispatch<T>(
+          kOp, c,
+          [&] {
+            if (!dx.accumulate) dx.tensor.fill(0);
+            T* gradient = dx.tensor.template data<T>();
+            each_kept_pixel(c, in, shape, stride,
+                            [&](std::int64_t source, std::int64_t target) { gradient[source] += dy[target]; });
+          },
+          [&](const auto& device) {
+            device.option_a_shortcut_backward(c.launch(), device_shape, dy, dx.tensor.template data<T>(),
+                                              dx.accumulate);
+          });
     });
   });
 }

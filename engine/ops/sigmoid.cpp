@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/ops/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 
 namespace bsg::ops {
@@ -23,32 +24,67 @@ void add_slope(const GradTarget& target, const Tensor& x, const Scale& scale) {
 }  // namespace
 
 Var sigmoid(Context& context, const Var& x) {
-  return with_float_type("sigmoid", x.dtype(), [&](auto type) {
+  static constexpr std::string_view kOp = "sigmoid";
+  return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, x.shape(), x.dtype());
-    for (std::int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] = static_cast<T>(logistic(x.value.data<T>()[i]));
-    return record("sigmoid", y, {&x}, [saved = Saved(x.value)](BackwardPass& pass) {
-      const Tensor& in = saved.get("sigmoid");
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          for (std::int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] = static_cast<T>(logistic(x.value.data<T>()[i]));
+        },
+        [&](const auto& device) { device.sigmoid(context.launch(), y.numel(), x.value.data<T>(), y.data<T>()); });
+    return record(kOp, y, {&x}, [saved = Saved(x.value)](BackwardPass& pass) {
+      const Context& c = pass.context();
+      const Tensor& in = saved.get(kOp);
       const T* dy = pass.output().data<T>();
-      add_slope<T>(pass.target(0, in.shape(), in.dtype()), in,
-                   [&](std::int64_t i) { return static_cast<double>(dy[i]); });
+      GradTarget target = pass.target(0, in.shape(), in.dtype());
+      dispatch<T>(
+          kOp, c, [&] { add_slope<T>(target, in, [&](std::int64_t i) { return static_cast<double>(dy[i]); }); },
+          [&](const auto& device) {
+            device.sigmoid_backward(c.launch(), in.numel(), in.data<T>(), dy, target.tensor.template data<T>(),
+                                    target.accumulate);
+          });
     });
   });
 }
 
 Var l0_loss(Context& context, const Var& logits) {
-  if (logits.value.numel() == 0) throw_error<ShapeError>("l0_loss: logits {} are empty", logits.shape().str());
-  return with_float_type("l0_loss", logits.dtype(), [&](auto type) {
+  static constexpr std::string_view kOp = "l0_loss";
+  if (logits.value.numel() == 0) throw_error<ShapeError>("{}: logits {} are empty", kOp, logits.shape().str());
+  return with_float_type(kOp, logits.dtype(), [&](auto type) {
     using T = decltype(type);
-    double sum = 0;
-    for (const T logit : logits.value.span<T>()) sum += logistic(logit);
     const double share = 1.0 / static_cast<double>(logits.value.numel());
-    return record("l0_loss", Tensor::full(context, {1}, sum * share, logits.dtype()), {&logits},
-                  [saved = Saved(logits.value), share](BackwardPass& pass) {
-                    const Tensor& in = saved.get("l0_loss");
-                    const double scale = share * static_cast<double>(pass.output().data<T>()[0]);
-                    add_slope<T>(pass.target(0, in.shape(), in.dtype()), in, [&](std::int64_t) { return scale; });
-                  });
+    Tensor loss = Tensor::empty(context, {1}, logits.dtype());
+    dispatch<T>(
+        kOp, context,
+        [&] {
+          double sum = 0;
+          for (const T logit : logits.value.span<T>()) sum += logistic(logit);
+          loss.data<T>()[0] = static_cast<T>(sum * share);
+        },
+        [&](const auto& device) {
+          Tensor partials = Tensor::empty(context, {kernels::device::kSumPartials}, DType::f64);
+          Tensor ticket = Tensor::zeros(context, {1}, DType::i32);
+          device.sum_sigmoid(context.launch(), logits.value.numel(), logits.value.data<T>(), share, loss.data<T>(),
+                             partials.data<double>(), static_cast<unsigned*>(ticket.raw()));
+        });
+    return record(kOp, loss, {&logits}, [saved = Saved(logits.value), share](BackwardPass& pass) {
+      const Context& c = pass.context();
+      const Tensor& in = saved.get(kOp);
+      const T* dy = pass.output().data<T>();
+      GradTarget target = pass.target(0, in.shape(), in.dtype());
+      dispatch<T>(
+          kOp, c,
+          [&] {
+            const double scale = share * static_cast<double>(dy[0]);
+            add_slope<T>(target, in, [&](std::int64_t) { return scale; });
+          },
+          [&](const auto& device) {
+            device.sum_sigmoid_backward(c.launch(), in.numel(), in.data<T>(), share, dy,
+                                        target.tensor.template data<T>(), target.accumulate);
+          });
+    });
   });
 }
 

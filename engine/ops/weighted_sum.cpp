@@ -6,11 +6,10 @@
 namespace bsg::ops {
 namespace {
 
-template <class T>
 Var scaled(Context& context, const Var& scalar, double weight) {
-  Tensor value = Tensor::full(context, {1}, weight * static_cast<double>(scalar.value.data<T>()[0]), scalar.dtype());
+  Tensor value = Tensor::full(context, {1}, weight * scalar.value.item(), scalar.dtype());
   return record("weighted_sum", value, {&scalar}, [shape = scalar.shape(), weight](BackwardPass& pass) {
-    const double gradient = weight * static_cast<double>(pass.output().data<T>()[0]);
+    const double gradient = weight * pass.output().item();
     pass.give(0, Tensor::full(pass.context(), shape, gradient, pass.output().dtype()));
   });
 }
@@ -24,9 +23,8 @@ Var weighted_sum(Context& context, const std::vector<Var>& scalars, const std::v
   for (std::size_t i = 0; i < scalars.size(); ++i) {
     if (scalars[i].value.numel() != 1)
       throw_error<ShapeError>("weighted_sum: term {} has shape {}", i, scalars[i].shape().str());
-    const Var term = with_float_type("weighted_sum", scalars[i].dtype(), [&](auto type) {
-      return scaled<decltype(type)>(context, scalars[i], weights[i]);
-    });
+    with_float_type("weighted_sum", scalars[i].dtype(), [](auto) {});
+    const Var term = scaled(context, scalars[i], weights[i]);
     total = i == 0 ? term : add(context, total, term);
   }
   return total;

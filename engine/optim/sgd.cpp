@@ -1,6 +1,7 @@
 #include "engine/optim/sgd.hpp"
 
 #include "engine/core/error.hpp"
+#include "kernels/backend/backend.hpp"
 
 namespace bsg::optim {
 
@@ -23,6 +24,17 @@ void Sgd::step(double learning_rate) {
     for (Parameter* parameter : group.parameters) {
       Tensor& velocity = velocities_[index++];
       if (!parameter->grad.defined()) continue;
+      if (!context_.on_cpu()) {
+        const kernels::device::SgdStep update{.learning_rate = learning_rate * group.learning_rate_scale,
+                                              .weight_decay = group.weight_decay,
+                                              .momentum = options_.momentum,
+                                              .nesterov = options_.nesterov};
+        context_.backend().sgd_step(context_.launch(), parameter->value.numel(), update, parameter->grad.data<float>(),
+                                    parameter->value.data<float>(), velocity.data<float>(), nullptr);
+        parameter->value.bump_version();
+        velocity.bump_version();
+        continue;
+      }
       float* value = parameter->value.data<float>();
       float* v = velocity.data<float>();
       const float* gradient = parameter->grad.data<float>();

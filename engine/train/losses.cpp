@@ -16,7 +16,7 @@ ops::ShapingNormalization parse_normalization(const std::string& name) {
   throw_error<ConfigError>("batch_shaping.normalization: unknown name '{}'", name);
 }
 
-double scalar(const Var& value) { return static_cast<double>(value.value.data<float>()[0]); }
+double scalar(const Var& value) { return value.value.item(); }
 
 }  // namespace
 

@@ -42,9 +42,11 @@ void MetricSums::add(const Tensor& logits, const Tensor& labels, const std::vect
                      const LossTerms& terms) {
   const std::int64_t images = logits.shape()[0], classes = logits.shape()[1];
   const auto weight = static_cast<double>(images);
+  const std::vector<float> all_scores = logits.values<float>();
+  const std::vector<std::int64_t> label = labels.values<std::int64_t>();
   for (std::int64_t i = 0; i < images; ++i) {
-    const float* scores = logits.data<float>() + i * classes;
-    correct_ += std::max_element(scores, scores + classes) - scores == labels.data<std::int64_t>()[i] ? 1 : 0;
+    const float* scores = all_scores.data() + i * classes;
+    correct_ += std::max_element(scores, scores + classes) - scores == label[static_cast<std::size_t>(i)] ? 1 : 0;
   }
   images_ += images;
   loss_ += weight * loss;
@@ -60,7 +62,7 @@ void MetricSums::add(const Tensor& logits, const Tensor& labels, const std::vect
   if (traces.size() != open_.size())
     throw_error<ShapeError>("metrics: {} gate traces, the network has {} gated layers", traces.size(), open_.size());
   for (std::size_t layer = 0; layer < traces.size(); ++layer) {
-    const auto gates = traces[layer].gate.value.span<float>();
+    const std::vector<float> gates = traces[layer].gate.value.values<float>();
     open_[layer] += std::count(gates.begin(), gates.end(), 1.0F);
   }
 }

@@ -41,6 +41,7 @@ std::vector<optim::ParameterGroup> groups_of(nn::Network& network, const Recipe:
 Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, std::uint64_t seed, TrainingData data,
                  RunFolder folder)
     : context_(context),
+      host_({.threads = context.threads()}),
       network_(network),
       recipe_(recipe),
       seed_(seed),
@@ -58,9 +59,9 @@ Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, s
 
 void Trainer::save(const std::string& path) {
   Checkpoint checkpoint;
-  for (const auto& [name, tensor] : network_.state()) checkpoint.tensors.emplace_back(name, *tensor);
+  for (const auto& [name, tensor] : network_.state()) checkpoint.tensors.emplace_back(name, tensor->to(host_));
   for (const auto& [name, velocity] : optimizer_.state())
-    checkpoint.tensors.emplace_back(kMomentumPrefix + name, *velocity);
+    checkpoint.tensors.emplace_back(kMomentumPrefix + name, velocity->to(host_));
   checkpoint.set("recipe", to_toml(recipe_));
   checkpoint.set("classes", nlohmann::json(data_.classes).dump());
   checkpoint.set_integer("image_height", data_.height);
@@ -76,7 +77,7 @@ void Trainer::save(const std::string& path) {
 }
 
 void Trainer::resume() {
-  const Checkpoint checkpoint = load_checkpoint(context_, folder_.last_checkpoint());
+  const Checkpoint checkpoint = load_checkpoint(host_, folder_.last_checkpoint());
   const Recipe made_by = parse_recipe(checkpoint.text("recipe"), checkpoint.source + ": recipe");
   for (const std::string& key : differing_keys(made_by, recipe_))
     if (!may_differ(key))
@@ -95,9 +96,9 @@ void Trainer::resume() {
                            step, position);
   MetricSums sums(network_.macs());
   sums.restore(checkpoint.text("sums"), checkpoint.source);
-  load_named_tensors(context_, optimizer_.state(), checkpoint.tensors_under(kMomentumPrefix),
+  load_named_tensors(host_, optimizer_.state(), checkpoint.tensors_under(kMomentumPrefix),
                      checkpoint.source + ": momentum");
-  load_named_tensors(context_, network_.state(), checkpoint.network_tensors(), checkpoint.source);
+  load_named_tensors(host_, network_.state(), checkpoint.network_tensors(), checkpoint.source);
   best_top1_ = checkpoint.number("best_top1");
   context_.random().set_position(static_cast<std::uint64_t>(position));
   epoch_ = epoch;
@@ -109,10 +110,10 @@ double Trainer::train_step(const LabelledImages& batch, const ScheduledValues& v
   Tape tape(context_);
   const nn::Pass pass{.context = context_, .tape = &tape, .training = true};
   std::vector<nn::GateTrace> traces;
-  const Var logits = network_.forward(pass, Var(batch.images), traces);
+  const Var logits = network_.forward(pass, Var(batch.images.to(context_)), traces);
   LossTerms terms;
   const Var total = loss_(context_, logits, batch.labels, traces, values, terms);
-  const auto loss = static_cast<double>(total.value.data<float>()[0]);
+  const double loss = total.value.item();
   if (!std::isfinite(loss))
     throw_error<NumericError>(
         "{}: the loss became {} in epoch {}, step {} of {} (learning rate {:g}); the checkpoint before it stays",
@@ -127,7 +128,8 @@ double Trainer::train_step(const LabelledImages& batch, const ScheduledValues& v
 
 MetricsRow Trainer::evaluate() {
   const Stopwatch watch;
-  inference::Plan plan(context_, network_);
+  // The plan runs on the CPU wherever the network is trained.
+  inference::Plan plan(host_, network_);
   inference::EvaluationMetrics metrics(network_.macs());
   LabelledImages batch;
   for (data_.test.start(0, 0); data_.test.next(batch);) metrics.add(plan.run(batch.images), batch.labels);

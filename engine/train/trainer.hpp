@@ -64,7 +64,8 @@ class Trainer {
   MetricsRow evaluate();
   void save(const std::string& path);
 
-  Context& context_;
+  Context& context_;  // of the training steps
+  Context host_;      // of checkpoints and evaluation
   nn::Network& network_;
   Recipe recipe_;
   std::uint64_t seed_;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,13 +21,20 @@ class RuntimeError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Memory on the device, aligned to 256 bytes; null for 0 bytes. Its contents are arbitrary (in the emulator all bits
+// How many devices there are: 0 without a GPU or a driver for it; 1 in the emulator. All other functions are for the
+// first.
+int device_count();
+std::string device_name();
+
+// Memory on the device, aligned to 256 bytes; null for 0 bytes and when there is no
+// such memory left. Its contents are arbitrary (in the emulator all bits
 // are set, so that floats are NaN). release takes null too.
 void* allocate(std::size_t bytes);
 void release(void* memory);
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
+void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
 // Sets each byte to the lower eight bits of `value`.
 void clear(void* memory, int value, std::size_t bytes, void* stream = nullptr);
 

@@ -4,6 +4,7 @@
 In double both must agree to 1e-11 of the result's size. In float bsg may be at most twice as far as PyTorch from
 PyTorch's result in double (or twice as far as rounding once, where PyTorch is better than that), as the root mean square
 over all cases of an op; in a single case, where PyTorch may be lucky, eight times as far.
+With --device simt (or cuda), in float alone.
 Exit status: 0 all agree, 1 some do not, 77 skipped because there is no PyTorch."""
 
 import argparse
@@ -315,10 +316,10 @@ def with_pytorch(case, tensors, grad_output):
     return {name: tensor.double() for name, tensor in results.items()}
 
 
-def with_bsg(case, program, folder, tensors):
+def with_bsg(case, program, device, folder, tensors):
     source, target = folder / "in.safetensors", folder / "out.safetensors"
     write_safetensors(source, tensors)
-    command = [program, case.op, source, target]
+    command = [program, case.op, source, target, "--device", device]
     for key, value in case.attributes.items():
         command += ["--attr", f"{key}={str(value).lower()}"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -345,7 +346,7 @@ class Errors:
         return math.sqrt(self.bsg / self.peer) if self.peer > 0 else 0.0
 
 
-def differences(case, program, folder, dtype, errors):
+def differences(case, program, device, folder, dtype, errors):
     """What does not agree, one line each; adds to errors[op, result]."""
     tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in case.tensors.items()}
     wide = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -353,7 +354,7 @@ def differences(case, program, folder, dtype, errors):
     grad_output = torch.randn(shape, dtype=torch.float64).to(dtype)
     exact = with_pytorch(case, wide, grad_output.double())
     peer = with_pytorch(case, tensors, grad_output)
-    got = with_bsg(case, program, folder, {**tensors, "grad_output": grad_output})
+    got = with_bsg(case, program, device, folder, {**tensors, "grad_output": grad_output})
     if got.keys() != exact.keys():
         return [f"bsg gives {sorted(got)}, PyTorch {sorted(exact)}"]
     lines = []
@@ -378,6 +379,7 @@ def differences(case, program, folder, dtype, errors):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/bin/bsg_op")
+    parser.add_argument("--device", default="cpu", help="cpu, simt or cuda")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="run the cases of this op")
     options = parser.parse_args()
@@ -399,9 +401,9 @@ def main():
         print(f"{op}: no case here")
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
-            for dtype in (torch.float64, torch.float32):
+            for dtype in (torch.float64, torch.float32) if options.device == "cpu" else (torch.float32,):
                 try:
-                    lines = differences(case, options.program, pathlib.Path(folder), dtype, errors)
+                    lines = differences(case, options.program, options.device, pathlib.Path(folder), dtype, errors)
                 except RuntimeError as error:
                     lines = [str(error)]
                 failed += bool(lines)
@@ -412,7 +414,7 @@ def main():
         ok = error.ratio() <= 2
         failed += not ok
         print(f"  {op:31} {result:19} {error.ratio():5.2f}{'' if ok else '  more than 2'}")
-    print(f"PyTorch {torch.__version__}: {len(cases)} cases of {len(ops)} ops in f32 and f64, {failed} failures")
+    print(f"PyTorch {torch.__version__}: {len(cases)} cases of {len(ops)} ops on {options.device}, {failed} failures")
     return 1 if failed else 0
 
 

@@ -164,6 +164,7 @@ TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file t
   fails(with({"--mean", "0.5,0.5"}), 2, "--mean");
   fails(with({"--std", "0,1,1"}), 2, "--std");
   fails(with({"--device", "tpu"}), 2, "tpu");
+  fails(with({"--device", "simt"}), 2, "CPU alone");
   fails(with({"--batch", "0"}), 2, "--batch");
   fails(with({"--json", folder / "no/such/folder.json"}), 1, "folder.json");
 }

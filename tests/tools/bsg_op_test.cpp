@@ -208,6 +208,27 @@ TEST_CASE("bsg_op writes what the op computes, whatever the thread count", "[bsg
   }
 }
 
+TEST_CASE("bsg_op on the emulated device takes and gives tensors in the CPU's order", "[bsg_op]") {
+  Context context;
+  const BsgOp bsg_op(context);
+  const Tensor x = random_tensor(context, {2, 3, 5, 4}, 1, DType::f32),
+               w = random_tensor(context, {6, 3, 3, 3}, 2, DType::f32),
+               dy = random_tensor(context, {2, 6, 5, 4}, 3, DType::f32);
+  const NamedTensors inputs = {{"x", x}, {"weight", w}, {"grad_output", dy}};
+  const SafetensorsFile expected = bsg_op("conv2d", inputs, {"--attr", "padding=1", "--device", "cpu"}),
+                        got = bsg_op("conv2d", inputs, {"--attr", "padding=1", "--device", "simt"});
+  CHECK(names_of(got) == names_of(expected));
+  for (const auto& [name, tensor] : expected.tensors) {
+    const auto values = got.find(name)->span<float>(), wanted = tensor.span<float>();
+    REQUIRE(got.find(name)->shape() == tensor.shape());
+    for (std::size_t i = 0; i < wanted.size(); ++i) REQUIRE(values[i] == Approx(wanted[i]).margin(1e-4));
+  }
+  const Tensor wide = random_tensor(context, {2, 3}, 1, DType::f64);
+  CHECK(bsg_op.failure(2, "relu", {{"x", wide}}, {"--device", "simt"}) == "relu: f64 values, device simt computes f32");
+  CHECK(bsg_op.failure(2, "conv2d", {{"x", x}, {"weight", dy}}, {"--device", "simt"}) ==
+        bsg_op.failure(2, "conv2d", {{"x", x}, {"weight", dy}}, {"--device", "cpu"}));
+}
+
 TEST_CASE("bsg_op batch_norm writes running statistics when training moves them", "[bsg_op]") {
   Context context;
   const BsgOp bsg_op(context);

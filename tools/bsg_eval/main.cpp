@@ -39,7 +39,9 @@ void show_progress(std::int64_t done, std::int64_t images) {
 }
 
 void evaluate_by(const Options& options) {
-  Context context({.device = parse_device(options.device), .threads = options.threads});
+  if (parse_device(options.device) != Device::cpu && options.device != "auto")
+    throw_error<ConfigError>("--device {}: evaluation runs on the CPU alone", options.device);
+  Context context({.threads = options.threads});
   Subject subject = options.checkpoint.empty() ? subject_of_weights(context, options.arch, options.weights)
                                                : subject_of_checkpoint(context, options.checkpoint);
   set_channels(subject.transform.mean, options.mean);

@@ -48,8 +48,11 @@ void run(const Options& options) {
     throw_error<ConfigError>("unknown op '{}'; known: {}", options.name, fmt::join(names, ", "));
   }
   Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
-  const SafetensorsFile file = read_safetensors(context, options.input);
-  write_safetensors(options.output, run_op(context, *op, options.attributes, file, options.input));
+  Context host({.threads = options.threads});
+  const SafetensorsFile file = read_safetensors(host, options.input);
+  NamedTensors result = run_op(context, *op, options.attributes, file, options.input);
+  for (auto& [name, tensor] : result) tensor = tensor.to(host);
+  write_safetensors(options.output, result);
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ NamedTensors run_op(Context& context, const OpEntry& op, const std::vector<std::
   const Tensor* gradient = reader.find(kGradient);
   Tape tape(context);
   std::vector<std::string> differentiable;
-  const auto take = [&](const std::string& name, const Tensor& tensor, Role role) {
+  const auto take = [&](const std::string& name, const Tensor& given, Role role) {
+    const Tensor tensor = given.to(context);
     // Without a gradient to propagate nothing is recorded. Other types are left for the op to reject.
     const bool tracked = gradient != nullptr && role != Role::constant && is_floating(tensor);
     call.inputs.emplace(name, tracked ? tape.input(tensor) : Var(tensor));
@@ -98,7 +99,7 @@ NamedTensors run_op(Context& context, const OpEntry& op, const std::vector<std::
   for (const auto& [name, tensor] : call.states)
     if (tensor.version() != before[name]) result.emplace_back(name, tensor);
   if (gradient != nullptr) {
-    tape.backward(y, *gradient);
+    tape.backward(y, gradient->to(context));
     for (const std::string& name : differentiable) {
       Tensor collected = tape.gradient(call.inputs.find(name)->second);
       if (!collected.defined()) throw_error<Error>("{}: {} got no gradient", op.name, name);

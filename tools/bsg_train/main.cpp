@@ -37,17 +37,18 @@ struct Options {
 int train_by(const Options& options) {
   const train::Recipe recipe = train::read_recipe(options.recipe, options.overrides);
   Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
+  Context host({.threads = options.threads});
 
   data::OpenOptions open = open_options(recipe.data);
   const auto train_set = data::open_dataset(options.data, data::Split::train, open);
   open.limit = 0;
   const auto test_set = data::open_dataset(options.data, data::Split::test, open);
   data::TransformOptions transform = transform_options(recipe.data, kImageSize, kImageSize);
-  LoaderSource test(context, test_set, transform,
+  LoaderSource test(host, test_set, transform,
                     {.batch = recipe.train.eval_batch, .workers = static_cast<int>(recipe.data.workers)});
   transform.crop_padding = static_cast<int>(recipe.data.crop_padding);
   transform.flip = recipe.data.flip;
-  LoaderSource train(context, train_set, transform,
+  LoaderSource train(host, train_set, transform,
                      {.batch = recipe.train.batch,
                       .shuffle = true,
                       .drop_last = recipe.train.drop_last,
@@ -56,7 +57,8 @@ int train_by(const Options& options) {
 
   const std::vector<std::string>& classes = train_set->classes();
   const auto network =
-      models::make_network(context, network_config(recipe.model, classes.size(), kImageSize, kImageSize), options.seed);
+      models::make_network(host, network_config(recipe.model, classes.size(), kImageSize, kImageSize), options.seed);
+  network->move(context);
   const train::RunFolder folder{options.out};
   folder.create(options.resume);
   train::Trainer trainer(context, *network, recipe, options.seed, {train, test, classes, kImageSize, kImageSize},

@@ -27,6 +27,9 @@ void check_range(const char* name, const void* memory, std::size_t bytes) {
 
 }  // namespace
 
+int device_count() { return 1; }
+std::string device_name() { return "emulator on the CPU"; }
+
 void* allocate(std::size_t bytes) { return bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes); }
 
 void release(void* memory) {
@@ -42,6 +45,12 @@ void copy_to_device(void* to, const void* from, std::size_t bytes, void* /*strea
 
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
   check_range("copy_to_host", from, bytes);
+  if (bytes != 0) std::memcpy(to, from, bytes);
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  check_range("copy_on_device", to, bytes);
+  check_range("copy_on_device", from, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 

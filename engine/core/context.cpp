@@ -1,0 +1,22 @@
+#include "engine/core/context.hpp"
+
+#include "engine/core/backends.hpp"
+#include "kernels/backend/backend.hpp"
+
+namespace bsg {
+namespace {
+
+MemorySource memory_of(Device device, const kernels::Backend* backend) {
+  if (backend == nullptr) return {};
+  return {.device = device, .runtime = &backend->runtime, .stream = nullptr};
+}
+
+}  // namespace
+
+Context::Context(ContextOptions options)
+    : threads_(options.threads),
+      backend_(find_backend(options.device)),
+      allocator_(std::make_shared<Allocator>(options.allocator, memory_of(options.device, backend_))),
+      random_(options.seed) {}
+
+}  // namespace bsg

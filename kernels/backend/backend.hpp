@@ -1,0 +1,106 @@
+// What a device back end offers, by pointer: the CUDA one is a shared library that is loaded when a CUDA device is
+// asked for, and the emulator's has the same functions under the same names. One table for each; whoever computes on a
+// device holds a reference to its table. A member does what the function of its name does, see there.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "kernels/batch_norm/batch_norm_device.hpp"
+#include "kernels/batch_shaping/batch_shaping_device.hpp"
+#include "kernels/concat/concat_device.hpp"
+#include "kernels/conv2d/conv2d_device.hpp"
+#include "kernels/elementwise/elementwise_device.hpp"
+#include "kernels/gate/gate_device.hpp"
+#include "kernels/linear/linear_device.hpp"
+#include "kernels/pool2d/pool2d_device.hpp"
+#include "kernels/resize/resize_device.hpp"
+#include "kernels/sgd/sgd_device.hpp"
+#include "kernels/shortcut/shortcut_device.hpp"
+#include "kernels/softmax_cross_entropy/softmax_cross_entropy_device.hpp"
+
+namespace bsg::kernels {
+
+// Memory and queues of a device: kernels/simt/runtime.hpp. Errors are std::runtime_error.
+struct DeviceRuntime {
+  int (*device_count)();
+  std::string (*device_name)();
+  void* (*create_stream)();
+  void (*destroy_stream)(void* stream);
+  void* (*allocate)(std::size_t bytes);
+  void (*release)(void* memory);
+  void (*copy_to_device)(void* to, const void* from, std::size_t bytes, void* stream);
+  void (*copy_to_host)(void* to, const void* from, std::size_t bytes, void* stream);
+  void (*copy_on_device)(void* to, const void* from, std::size_t bytes, void* stream);
+  void (*clear)(void* memory, int value, std::size_t bytes, void* stream);
+  void (*synchronize)(void* stream);
+};
+
+// The kernels that the engine's ops call, in f32.
+struct Backend {
+  std::string_view name;
+  DeviceRuntime runtime;
+
+  decltype(&device::conv2d_forward) conv2d_forward;
+  decltype(&device::conv2d_backward_input) conv2d_backward_input;
+  decltype(&device::conv2d_weight_gradient_workspace) conv2d_weight_gradient_workspace;
+  decltype(&device::conv2d_backward_weight) conv2d_backward_weight;
+  decltype(&device::conv2d_backward_bias) conv2d_backward_bias;
+
+  decltype(&device::relu<float>) relu;
+  decltype(&device::relu_backward<float>) relu_backward;
+  decltype(&device::add<float>) add;
+  decltype(&device::multiply<float>) multiply;
+  decltype(&device::scale<float>) scale;
+  decltype(&device::fill<float>) fill;
+  decltype(&device::sigmoid<float>) sigmoid;
+  decltype(&device::sigmoid_backward<float>) sigmoid_backward;
+  decltype(&device::scale_channels<float>) scale_channels;
+  decltype(&device::mask_channels<float>) mask_channels;
+  decltype(&device::fill_channels<float>) fill_channels;
+  decltype(&device::dot_channels<float>) dot_channels;
+  decltype(&device::sum_channels<float>) sum_channels;
+  decltype(&device::sum_sigmoid) sum_sigmoid;
+  decltype(&device::sum_sigmoid_backward) sum_sigmoid_backward;
+  decltype(&device::weighted_sum) weighted_sum;
+
+  decltype(&device::batch_norm_partials) batch_norm_partials;
+  decltype(&device::batch_norm_tickets) batch_norm_tickets;
+  decltype(&device::batch_norm_statistics<float>) batch_norm_statistics;
+  decltype(&device::batch_norm_running) batch_norm_running;
+  decltype(&device::batch_norm_forward<float>) batch_norm_forward;
+  decltype(&device::batch_norm_reduce<float>) batch_norm_reduce;
+  decltype(&device::batch_norm_backward<float>) batch_norm_backward;
+
+  decltype(&device::batch_shaping) batch_shaping;
+  decltype(&device::binary_concrete) binary_concrete;
+
+  decltype(&device::linear) linear;
+  decltype(&device::linear_backward_input) linear_backward_input;
+  decltype(&device::linear_backward_weight) linear_backward_weight;
+  decltype(&device::linear_backward_bias) linear_backward_bias;
+
+  decltype(&device::max_pool2d<float>) max_pool2d;
+  decltype(&device::max_pool2d_backward<float>) max_pool2d_backward;
+  decltype(&device::average_pool2d<float>) average_pool2d;
+  decltype(&device::average_pool2d_backward<float>) average_pool2d_backward;
+  decltype(&device::bilinear_resize<float>) bilinear_resize;
+  decltype(&device::bilinear_resize_backward<float>) bilinear_resize_backward;
+  decltype(&device::copy_columns<float>) copy_columns;
+
+  decltype(&device::option_a_shortcut<float>) option_a_shortcut;
+  decltype(&device::option_a_shortcut_backward<float>) option_a_shortcut_backward;
+  decltype(&device::softmax_cross_entropy<float>) softmax_cross_entropy;
+  decltype(&device::softmax_cross_entropy_backward<float>) softmax_cross_entropy_backward;
+  decltype(&device::sgd_step) sgd_step;
+};
+
+// Of the emulator.
+const Backend& emulated_backend();
+
+// What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
+// carries a number that changes whenever the table does.
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_1";
+
+}  // namespace bsg::kernels

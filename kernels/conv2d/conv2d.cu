@@ -1,0 +1,209 @@
+// All three passes of a convolution are one tiled matrix product (implicit GEMM); a pass is a struct that says where an
+// element lies.
+#include "kernels/common/sum_columns.hpp"
+#include "kernels/common/tiled_product.hpp"
+#include "kernels/conv2d/conv2d_device.hpp"
+#include "kernels/simt/simt.hpp"
+
+namespace bsg::kernels::device {
+namespace {
+
+using std::int64_t;
+
+// A pixel that a window's first tap reads; taps count from it.
+struct Window {
+  int64_t sample = 0;
+  int row = 0, column = 0;
+  bool valid = false;
+};
+
+struct Extents {
+  int channels, height, width, outputs, kernel_width, taps, stride, padding, dilation, out_height, out_width;
+  int64_t batch;
+
+  explicit Extents(const Conv2dShape& s)
+      : channels(static_cast<int>(s.channels)),
+        height(static_cast<int>(s.height)),
+        width(static_cast<int>(s.width)),
+        outputs(static_cast<int>(s.outputs)),
+        kernel_width(static_cast<int>(s.kernel_width)),
+        taps(static_cast<int>(s.taps())),
+        stride(static_cast<int>(s.stride)),
+        padding(static_cast<int>(s.padding)),
+        dilation(static_cast<int>(s.dilation)),
+        out_height(static_cast<int>(s.out_height())),
+        out_width(static_cast<int>(s.out_width())),
+        batch(s.batch) {}
+
+  __device__ Window window_of_output(int64_t position) const {
+    const auto column = static_cast<int>(position % out_width);
+    const auto row = static_cast<int>(position / out_width % out_height);
+    const int64_t sample = position / out_width / out_height;
+    return {sample, row * stride - padding, column * stride - padding, sample < batch};
+  }
+  // Whether a gate of [N, count], if there is one, is open.
+  static __device__ bool on(const float* gate, int64_t sample, int count, int64_t channel) {
+    return gate == nullptr || gate[sample * count + channel] != 0;
+  }
+  // x under a tap of an output's window.
+  __device__ float input(const float* x, const float* gate, const Window& window, int tap, int channel) const {
+    const int row = window.row + tap / kernel_width * dilation;
+    const int column = window.column + tap % kernel_width * dilation;
+    if (!window.valid || row < 0 || row >= height || column < 0 || column >= width) return 0;
+    if (!on(gate, window.sample, channels, channel)) return 0;
+    return x[((window.sample * height + row) * width + column) * channels + channel];
+  }
+};
+
+// y [positions, K] = windows of x [positions, taps * C] times weight^T [taps * C, K].
+struct Forward {
+  using Row = Window;
+  using Column = int64_t;
+  static constexpr bool kRowsLieAlongDepth = true, kColumnsLieAlongDepth = true;
+
+  Extents e;
+  const float *x, *weight, *bias, *input_gate, *output_gate;
+  float* y;
+
+  __device__ int64_t rows() const { return e.batch * e.out_height * e.out_width; }
+  __device__ int64_t columns() const { return e.outputs; }
+  __device__ int64_t depth() const { return static_cast<int64_t>(e.taps) * e.channels; }
+  __device__ Row row(int64_t m) const { return e.window_of_output(m); }
+  __device__ Column column(int64_t n) const { return n < e.outputs ? n : -1; }
+  __device__ float a(const Row& window, int64_t k) const {
+    return e.input(x, input_gate, window, static_cast<int>(k / e.channels), static_cast<int>(k % e.channels));
+  }
+  __device__ float b(const Column& output, int64_t k) const { return output < 0 ? 0 : weight[output * depth() + k]; }
+  __device__ void store(int64_t m, int64_t n, unsigned, float value) const {
+    const bool open = Extents::on(output_gate, m / e.out_width / e.out_height, e.outputs, n);
+    y[m * e.outputs + n] = !open ? 0 : bias != nullptr ? value + bias[n] : value;
+  }
+};
+
+// dx [pixels, C] = windows of dy [pixels, taps * K] times weight [taps * K, C].
+struct BackwardInput {
+  using Row = Window;  // the pixel itself, in padded coordinates
+  using Column = int64_t;
+  static constexpr bool kRowsLieAlongDepth = true, kColumnsLieAlongDepth = false;
+
+  Extents e;
+  const float *weight, *dy, *output_gate;
+  float* dx;
+  bool accumulate;
+
+  __device__ int64_t rows() const { return e.batch * e.height * e.width; }
+  __device__ int64_t columns() const { return e.channels; }
+  __device__ int64_t depth() const { return static_cast<int64_t>(e.taps) * e.outputs; }
+  __device__ Row row(int64_t m) const {
+    const int64_t sample = m / e.width / e.height;
+    return {sample, static_cast<int>(m / e.width % e.height) + e.padding, static_cast<int>(m % e.width) + e.padding,
+            sample < e.batch};
+  }
+  __device__ Column column(int64_t n) const { return n < e.channels ? n : -1; }
+  __device__ float a(const Row& pixel, int64_t k) const {
+    const auto tap = static_cast<int>(k / e.outputs);
+    const int down = pixel.row - tap / e.kernel_width * e.dilation;
+    const int right = pixel.column - tap % e.kernel_width * e.dilation;
+    if (!pixel.valid || down < 0 || right < 0 || down % e.stride != 0 || right % e.stride != 0) return 0;
+    const int out_row = down / e.stride, out_column = right / e.stride;
+    if (out_row >= e.out_height || out_column >= e.out_width) return 0;
+    if (!Extents::on(output_gate, pixel.sample, e.outputs, k % e.outputs)) return 0;
+    return dy[((pixel.sample * e.out_height + out_row) * e.out_width + out_column) * e.outputs + k % e.outputs];
+  }
+  __device__ float b(const Column& channel, int64_t k) const {
+    if (channel < 0) return 0;
+    return weight[(k % e.outputs * e.taps + k / e.outputs) * e.channels + channel];
+  }
+  __device__ void store(int64_t m, int64_t n, unsigned, float value) const {
+    float& to = dx[m * e.channels + n];
+    to = accumulate ? to + value : value;
+  }
+};
+
+// dweight [K, taps * C] = dy^T [K, positions] times windows of x [positions, taps * C].
+struct BackwardWeight {
+  struct Column {
+    int tap = 0, channel = 0;
+    bool valid = false;
+  };
+  using Row = int64_t;
+  static constexpr bool kRowsLieAlongDepth = false, kColumnsLieAlongDepth = false;
+
+  Extents e;
+  const float *x, *dy, *input_gate, *output_gate;
+  float* partial;  // [parts, K, taps * C]
+
+  __device__ int64_t rows() const { return e.outputs; }
+  __device__ int64_t columns() const { return static_cast<int64_t>(e.taps) * e.channels; }
+  __device__ int64_t depth() const { return e.batch * e.out_height * e.out_width; }
+  __device__ Row row(int64_t m) const { return m < e.outputs ? m : -1; }
+  __device__ Column column(int64_t n) const {
+    return {static_cast<int>(n / e.channels), static_cast<int>(n % e.channels), n < columns()};
+  }
+  __device__ float a(const Row& output, int64_t k) const {
+    if (output < 0 || !Extents::on(output_gate, k / e.out_width / e.out_height, e.outputs, output)) return 0;
+    return dy[k * e.outputs + output];
+  }
+  __device__ float b(const Column& column, int64_t k) const {
+    return column.valid ? e.input(x, input_gate, e.window_of_output(k), column.tap, column.channel) : 0;
+  }
+  __device__ void store(int64_t m, int64_t n, unsigned part, float value) const {
+    partial[(part * rows() + m) * columns() + n] = value;
+  }
+};
+
+// to[i] = sum over parts, ascending, of partial[part][i].
+__global__ void add_parts(const float* __restrict__ partial, int64_t count, int64_t parts, float* __restrict__ to,
+                          bool accumulate) {
+  const int64_t i = static_cast<int64_t>(simt::block().x) * tiled::kThreads + simt::thread().x;
+  if (i >= count) return;
+  float sum = accumulate ? to[i] : 0;
+  for (int64_t part = 0; part < parts; ++part) sum += partial[part * count + i];
+  to[i] = sum;
+}
+
+// Positions of a part: enough that its tile outweighs the partial gradient that it writes, and parts enough to fill a
+// device with small layers.
+int64_t weight_gradient_parts(const Conv2dShape& shape) {
+  constexpr int64_t kPositions = 2048, kMost = 64;
+  const int64_t positions = shape.batch * shape.out_height() * shape.out_width();
+  const int64_t parts = (positions + kPositions - 1) / kPositions;
+  return parts < 1 ? 1 : parts < kMost ? parts : kMost;
+}
+
+}  // namespace
+
+void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const float* x, const float* weight,
+                    const float* bias, const float* input_gate, const float* output_gate, float* y) {
+  tiled::launch_product(launch, Forward{Extents(shape), x, weight, bias, input_gate, output_gate, y},
+                        shape.batch * shape.out_height() * shape.out_width(), shape.outputs,
+                        shape.taps() * shape.channels, 1);
+}
+
+void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const float* weight, const float* dy,
+                           const float* output_gate, float* dx, bool accumulate) {
+  tiled::launch_product(launch, BackwardInput{Extents(shape), weight, dy, output_gate, dx, accumulate},
+                        shape.batch * shape.height * shape.width, shape.channels, shape.taps() * shape.outputs, 1);
+}
+
+int64_t conv2d_weight_gradient_workspace(const Conv2dShape& shape) {
+  return weight_gradient_parts(shape) * shape.weights();
+}
+
+void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, const float* x, const float* dy,
+                            const float* input_gate, const float* output_gate, float* dweight, bool accumulate,
+                            float* workspace) {
+  const int64_t parts = weight_gradient_parts(shape);
+  tiled::launch_product(launch, BackwardWeight{Extents(shape), x, dy, input_gate, output_gate, workspace},
+                        shape.outputs, shape.taps() * shape.channels,
+                        shape.batch * shape.out_height() * shape.out_width(), parts);
+  simt::launch(add_parts, {static_cast<unsigned>((shape.weights() + tiled::kThreads - 1) / tiled::kThreads)},
+               {tiled::kThreads}, launch.stream, workspace, shape.weights(), parts, dweight, accumulate);
+}
+
+void conv2d_backward_bias(const Launch& launch, const Conv2dShape& shape, const float* dy, float* dbias,
+                          bool accumulate) {
+  sum_columns(launch, dy, shape.batch * shape.out_height() * shape.out_width(), shape.outputs, dbias, accumulate);
+}
+
+}  // namespace bsg::kernels::device

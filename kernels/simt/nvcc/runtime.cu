@@ -1,0 +1,76 @@
+// runtime.hpp on the CUDA runtime.
+#include <cuda_runtime_api.h>
+
+#include "kernels/simt/runtime.hpp"
+
+namespace bsg::simt {
+namespace {
+
+void check(cudaError_t error, const std::string& call) {
+  if (error != cudaSuccess) throw RuntimeError(call + ": " + cudaGetErrorString(error));
+}
+
+cudaStream_t of(void* stream) { return static_cast<cudaStream_t>(stream); }
+
+std::string sized(const char* call, std::size_t bytes) {
+  return std::string(call) + " of " + std::to_string(bytes) + " bytes";
+}
+
+}  // namespace
+
+int device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  // The error stays until it is taken.
+  cudaGetLastError();
+  return 0;
+}
+
+std::string device_name() {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, 0), "device_name");
+  return properties.name;
+}
+
+void* allocate(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* memory = nullptr;
+  const cudaError_t error = cudaMalloc(&memory, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(error, sized("allocate", bytes));
+  return memory;
+}
+
+void release(void* memory) { check(cudaFree(memory), "release"); }
+
+void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, of(stream)), sized("copy_to_device", bytes));
+}
+
+void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(stream)), sized("copy_to_host", bytes));
+  synchronize(stream);
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, of(stream)), sized("copy_on_device", bytes));
+}
+
+void clear(void* memory, int value, std::size_t bytes, void* stream) {
+  check(cudaMemsetAsync(memory, value, bytes, of(stream)), sized("clear", bytes));
+}
+
+void synchronize(void* stream) { check(cudaStreamSynchronize(of(stream)), "synchronize"); }
+
+void* create_stream() {
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "create_stream");
+  return stream;
+}
+
+void destroy_stream(void* stream) { check(cudaStreamDestroy(of(stream)), "destroy_stream"); }
+
+}  // namespace bsg::simt
