@@ -125,7 +125,7 @@ __global__ void __launch_bounds__(kColumnThreads)
 }
 
 template <class T, int vector>
-__global__ void __launch_bounds__(kColumnThreads) differentiate(DeviceBatchNormBackward<T> a, unsigned columns) {
+__global__ void __launch_bounds__(kColumnThreads, 2) differentiate(DeviceBatchNormBackward<T> a, unsigned columns) {
   const ColumnPlace place(columns, simt::block().y, vector);
   const std::int64_t channels = a.inputs.shape.channels, rows = a.inputs.shape.rows;
   if (place.channel >= channels) return;
