@@ -1,5 +1,4 @@
 // Gated convolution in tf32 (mma.m16n8k8).
-// May spill 12 bytes: with both sides gated, sm_80 lacks three registers of the 128 that two blocks at a time leave.
 #include "kernels/gated_conv/gated_conv_mma.hpp"
 
 namespace bsg::kernels::device {

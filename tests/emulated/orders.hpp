@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/simt/emulator.hpp"
+#include "kernels/simt/emulator/sanitizers.hpp"
 
 namespace bsg::test {
 
@@ -17,14 +18,18 @@ struct NamedOrder {
   simt::EmulatorOptions options;
 };
 
-// All of them, or the one that BSG_SIMT_ORDER names.
+// All of them, or the one that BSG_SIMT_ORDER names. One under ThreadSanitizer, which looks at what orders accesses and
+// not at which came first.
 inline std::vector<NamedOrder> thread_orders() {
   using simt::ThreadOrder;
   std::vector<NamedOrder> orders{{"forward", {.order = ThreadOrder::forward}},
                                  {"reverse", {.order = ThreadOrder::reverse}},
                                  {"shuffled", {.order = ThreadOrder::shuffled, .seed = 1}}};
   const char* wanted = std::getenv("BSG_SIMT_ORDER");
-  if (wanted == nullptr) return orders;
+  if (wanted == nullptr) {
+    if (simt::emulator::kThreadSanitizer) orders.erase(orders.begin(), orders.end() - 1);
+    return orders;
+  }
   std::erase_if(orders, [&](const NamedOrder& order) { return order.name != wanted; });
   if (orders.empty())
     throw std::invalid_argument("BSG_SIMT_ORDER=" + std::string(wanted) + ": forward, reverse or shuffled");

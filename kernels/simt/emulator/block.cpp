@@ -198,7 +198,7 @@ void BlockRunner::meet(const WarpOperation& operation, unsigned lanes, void* pos
 
   // Whoever comes next in turn is looked at first: until the last has come, that one has not.
   const unsigned step = launched_->options.order == ThreadOrder::reverse ? kWarp - 1 : 1;
-  void* all_posted[kWarp] = {};
+  void* all_posted[kWarp];  // of the lanes of the set
   for (unsigned turn = 1, other = lane; turn <= kWarp; ++turn) {
     other = (other + step) % kWarp;
     if ((lanes >> other & 1u) == 0) continue;
@@ -240,7 +240,7 @@ int BlockRunner::meet_block(const char* name, bool predicate, const Where& where
   if (++at_barrier_ == threads_) {
     for (unsigned number = 0; number < threads_; ++number) {
       const Thread& peer = thread_[number];
-      if (std::strcmp(peer.waits_in, name) != 0 || !same_place(peer.where, where))
+      if ((peer.waits_in != name && std::strcmp(peer.waits_in, name) != 0) || !same_place(peer.where, where))
         fail(fmt::format("thread {} is in {} at {}", number, peer.waits_in, describe_place(peer.where)));
     }
     counted_[parity] = predicates_;

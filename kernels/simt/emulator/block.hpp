@@ -40,19 +40,22 @@ struct PendingCopy {
 
 enum class ThreadState : std::uint8_t { ready, at_barrier, in_warp_operation, returned };
 
-struct Thread {
-  Place place;
+// In the order of the cache lines that a barrier and a warp operation touch.
+struct alignas(64) Thread {
+  Context context;
   ThreadState state = ThreadState::returned;
-  // Where it waits: for a barrier `operation` is null.
+
+  // The operation that it is in, or was in last; of a barrier `operation` is null.
   const char* waits_in = nullptr;
   const WarpOperation* operation = nullptr;
-  unsigned lanes = 0;
   void* posted = nullptr;
   Where where;
+  unsigned lanes = 0;
   unsigned barriers = 0;  // passed in this block
   unsigned groups = 0;    // of copies, committed
+
+  Place place;
   std::vector<PendingCopy> copies;
-  Context context;
   // Keys of ThreadSanitizer: what comes to a sync_warp, and what leaves it.
   char arrived_key = 0, left_key = 0;
 };

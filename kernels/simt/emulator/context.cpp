@@ -2,7 +2,7 @@
 
 #include "kernels/simt/emulator/sanitizers.hpp"
 
-#if defined(__x86_64__)
+#if defined(BSG_SIMT_OWN_SWITCH)
 // bsg_simt_change_stack(save, load): pushes what the System V ABI lets a caller expect unchanged, stores the stack
 // pointer in *save, and continues from `load`, where the same was done. The floating-point control words, which the ABI
 // lists too, are left alone: no kernel changes them.
@@ -70,7 +70,7 @@ void Context::start(std::byte* lowest, std::size_t bytes, void (*entry)()) {
   lowest_ = lowest;
   bytes_ = bytes;
   started_ = true;
-#if defined(__x86_64__)
+#if defined(BSG_SIMT_OWN_SWITCH)
   // From the top: an empty return address where a caller's would be, the entry that `ret` jumps to, six registers.
   void** top = reinterpret_cast<void**>(lowest + bytes);
   *--top = nullptr;
@@ -101,7 +101,7 @@ void Context::change(Context& from, Context& to) {
 #if defined(BSG_ADDRESS_SANITIZER)
   __sanitizer_start_switch_fiber(&from.fake_stack_, to.lowest_, to.bytes_);
 #endif
-#if defined(__x86_64__)
+#if defined(BSG_SIMT_OWN_SWITCH)
   void* load = to.stack_pointer_;
 #if defined(BSG_THREAD_SANITIZER)
   __tsan_switch_to_fiber(to.tsan_fiber_, __tsan_switch_to_fiber_no_sync);

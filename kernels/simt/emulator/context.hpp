@@ -3,7 +3,10 @@
 
 #include <cstddef>
 
-#if !defined(__x86_64__)
+// Elsewhere, and where BSG_SIMT_UCONTEXT asks for it, the C library changes stacks, by two system calls (NOTES.md).
+#if defined(__x86_64__) && !defined(BSG_SIMT_UCONTEXT)
+#define BSG_SIMT_OWN_SWITCH 1
+#else
 #include <ucontext.h>
 #endif
 
@@ -35,16 +38,16 @@ class Context {
   template <class Action>
   void as_this_fiber(const Action& action);
 
-#if defined(__x86_64__)
+#if defined(BSG_SIMT_OWN_SWITCH)
   void* stack_pointer_ = nullptr;
 #else
   ucontext_t machine_;
 #endif
   const void* lowest_ = nullptr;
   std::size_t bytes_ = 0;
-  Context* previous_ = nullptr;  // what was left for this one
-  void* fake_stack_ = nullptr;   // AddressSanitizer's
-  void* tsan_fiber_ = nullptr;
+  Context* previous_ = nullptr;                  // what was left for this one
+  [[maybe_unused]] void* fake_stack_ = nullptr;  // AddressSanitizer's
+  [[maybe_unused]] void* tsan_fiber_ = nullptr;
   bool started_ = false;  // the stack and ThreadSanitizer's fiber are its own
 };
 
