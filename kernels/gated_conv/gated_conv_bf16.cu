@@ -1,4 +1,5 @@
 // Gated convolution in bf16 (mma.m16n8k16).
+// May spill 16 bytes: on sm_80, with both sides gated; sm_90a spills none (NOTES.md)
 #include "kernels/gated_conv/gated_conv_mma.hpp"
 
 namespace bsg::kernels::device {
