@@ -4,8 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
+#include "engine/ops/tickets.hpp"
 #include "kernels/batch_norm/batch_norm.hpp"
 
 namespace bsg::ops {
@@ -39,6 +40,106 @@ void check(const Var& x, const Var& weight, const Var& bias, const Tensor& mean,
                             values);
 }
 
+template <class T>
+Var on_cpu(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
+           Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
+  const std::int64_t channels = x.shape()[1];
+  const kernels::BatchNormShape shape{x.shape()[0], channels, x.shape().rank() == 4 ? x.shape()[2] * x.shape()[3] : 1};
+  auto statistics = std::make_shared<Statistics>();
+  statistics->mean.resize(static_cast<std::size_t>(channels));
+  statistics->inverse_deviation.resize(static_cast<std::size_t>(channels));
+  if (options.training) {
+    std::vector<double> variance(static_cast<std::size_t>(channels));
+    kernels::cpu::batch_norm_statistics<T>(context.launch(), shape, x.value.data<T>(), statistics->mean.data(),
+                                           variance.data());
+    const double count = static_cast<double>(shape.samples * shape.plane);
+    T* mean = running_mean.data<T>();
+    T* var = running_var.data<T>();
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const auto at = static_cast<std::size_t>(c);
+      statistics->inverse_deviation[at] = 1 / std::sqrt(variance[at] + options.epsilon);
+      mean[c] = static_cast<T>(mean[c] + options.momentum * (statistics->mean[at] - mean[c]));
+      var[c] = static_cast<T>(var[c] + options.momentum * (variance[at] * count / (count - 1) - var[c]));
+    }
+    running_mean.bump_version();
+    running_var.bump_version();
+  } else {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      statistics->mean[static_cast<std::size_t>(c)] = running_mean.data<T>()[c];
+      statistics->inverse_deviation[static_cast<std::size_t>(c)] =
+          1 / std::sqrt(running_var.data<T>()[c] + options.epsilon);
+    }
+  }
+  Tensor y = Tensor::empty(context, x.shape(), x.dtype());
+  const kernels::BatchNormInputs<T> inputs{shape,
+                                           x.value.data<T>(),
+                                           weight.value.data<T>(),
+                                           bias.value.data<T>(),
+                                           statistics->mean.data(),
+                                           statistics->inverse_deviation.data(),
+                                           options.relu};
+  kernels::cpu::batch_norm_forward<T>(
+      context.launch(), {inputs, residual.value.defined() ? residual.value.data<T>() : nullptr, y.data<T>()});
+  // With a residual the ReLU's mask cannot be computed again from x alone.
+  const Saved saved_y = options.relu && residual.value.defined() ? Saved(y) : Saved();
+  return record(kOp, y, {&x, &weight, &bias, &residual},
+                [sx = Saved(x.value), sw = Saved(weight.value), sb = Saved(bias.value), saved_y, statistics, shape,
+                 options, has_residual = residual.value.defined()](BackwardPass& pass) {
+                  Context& c = pass.context();
+                  const Tensor& in = sx.get(kOp);
+                  const Tensor& scale = sw.get(kOp);
+                  const auto size = static_cast<std::size_t>(shape.channels);
+                  std::vector<double> sum_dy(size), sum_dy_x(size);
+                  kernels::BatchNormBackward<T> backward;
+                  backward.inputs = {shape,
+                                     in.data<T>(),
+                                     scale.data<T>(),
+                                     sb.get(kOp).data<T>(),
+                                     statistics->mean.data(),
+                                     statistics->inverse_deviation.data(),
+                                     options.relu};
+                  if (options.relu && has_residual) backward.y = saved_y.get(kOp).data<T>();
+                  backward.dy = pass.output().data<T>();
+                  backward.batch_statistics = options.training;
+                  kernels::cpu::batch_norm_reduce<T>(c.launch(), backward, sum_dy.data(), sum_dy_x.data());
+                  backward.sum_dy = sum_dy.data();
+                  backward.sum_dy_x = sum_dy_x.data();
+                  const auto add_channels = [&](int input, auto value) {
+                    if (!pass.wants(input)) return;
+                    auto [gradient, accumulate] = pass.target(input, {shape.channels}, in.dtype());
+                    T* to = gradient.template data<T>();
+                    for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<T>((accumulate ? to[i] : 0) + value(i));
+                  };
+                  add_channels(1, [&](std::size_t i) { return statistics->inverse_deviation[i] * sum_dy_x[i]; });
+                  add_channels(2, [&](std::size_t i) { return sum_dy[i]; });
+                  GradTarget dx, dresidual;
+                  if (pass.wants(0)) {
+                    dx = pass.target(0, in.shape(), in.dtype());
+                    backward.dx = dx.tensor.data<T>();
+                    backward.accumulate_dx = dx.accumulate;
+                  }
+                  if (pass.wants(3)) {
+                    dresidual = pass.target(3, in.shape(), in.dtype());
+                    backward.dresidual = dresidual.tensor.data<T>();
+                    backward.accumulate_dresidual = dresidual.accumulate;
+                  }
+                  if (backward.dx != nullptr || backward.dresidual != nullptr)
+                    kernels::cpu::batch_norm_backward<T>(c.launch(), backward);
+                });
+}
+
+class DeviceScratch {
+ public:
+  DeviceScratch(Context& context, const kernels::device::BatchNormRows& rows)
+      : partials_(Tensor::empty(context, {context.backend().batch_norm_partials(rows)}, DType::f64)),
+        tickets_(context, context.backend().batch_norm_tickets(rows)) {}
+  kernels::device::BatchNormScratch view() { return {partials_.data<double>(), tickets_.data()}; }
+
+ private:
+  Tensor partials_;
+  Tickets tickets_;
+};
+
 // The same on another device than the CPU, where statistics stay. f32.
 Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
               Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
@@ -53,18 +154,9 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
                                                         .running_mean = running_mean.data<float>(),
                                                         .running_var = running_var.data<float>(),
                                                         .momentum = options.momentum};
-  const auto scratch_of = [rows](Context& c) {
-    return std::pair(Tensor::empty(c, {c.backend().batch_norm_partials(rows)}, DType::f64),
-                     Tensor::zeros(c, {c.backend().batch_norm_tickets(rows)}, DType::i32));
-  };
-  // Tickets are counted without sign; the tensor only lends them its memory.
-  const auto view = [](std::pair<Tensor, Tensor>& scratch) {
-    return kernels::device::BatchNormScratch{scratch.first.data<double>(),
-                                             static_cast<unsigned*>(scratch.second.raw())};
-  };
   if (options.training) {
-    auto scratch = scratch_of(context);
-    device.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, view(scratch));
+    DeviceScratch scratch(context, rows);
+    device.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, scratch.view());
     running_mean.bump_version();
     running_var.bump_version();
   } else {
@@ -88,7 +180,7 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
   return record(
       kOp, y, {&x, &weight, &bias, &residual},
       [sx = Saved(x.value), sw = Saved(weight.value), sb = Saved(bias.value), saved_y, mean, inverse_deviation,
-       scratch_of, view, inputs_of, channels, options, has_residual = residual.value.defined()](BackwardPass& pass) {
+       inputs_of, rows, channels, options, has_residual = residual.value.defined()](BackwardPass& pass) {
         Context& c = pass.context();
         const Tensor& in = sx.get(kOp);
         Tensor sums = Tensor::empty(c, {2, channels}, DType::f64);
@@ -109,8 +201,8 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
         aim(1, {channels}, backward.dweight, backward.accumulate_dweight);
         aim(2, {channels}, backward.dbias, backward.accumulate_dbias);
         aim(3, in.shape(), backward.dresidual, backward.accumulate_dresidual);
-        auto scratch = scratch_of(c);
-        c.backend().batch_norm_reduce(c.launch(), backward, view(scratch));
+        DeviceScratch scratch(c, rows);
+        c.backend().batch_norm_reduce(c.launch(), backward, scratch.view());
         if (backward.dx != nullptr || backward.dresidual != nullptr)
           c.backend().batch_norm_backward(c.launch(), backward);
       });
@@ -121,100 +213,14 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
 Var batch_norm(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
                Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
   check(x, weight, bias, running_mean, running_var, options, residual);
-  if (!context.on_cpu()) {
-    if (x.dtype() != DType::f32)
-      throw_error<ShapeError>("{}: {} values, device {} computes f32", kOp, to_string(x.dtype()),
-                              to_string(context.device()));
-    return on_device(context, x, weight, bias, running_mean, running_var, options, residual);
-  }
-  return with_float_type(kOp, x.dtype(), [&](auto type) {
+  Var y;
+  with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
-    const std::int64_t channels = x.shape()[1];
-    const kernels::BatchNormShape shape{x.shape()[0], channels,
-                                        x.shape().rank() == 4 ? x.shape()[2] * x.shape()[3] : 1};
-    auto statistics = std::make_shared<Statistics>();
-    statistics->mean.resize(static_cast<std::size_t>(channels));
-    statistics->inverse_deviation.resize(static_cast<std::size_t>(channels));
-    if (options.training) {
-      std::vector<double> variance(static_cast<std::size_t>(channels));
-      kernels::cpu::batch_norm_statistics<T>(context.launch(), shape, x.value.data<T>(), statistics->mean.data(),
-                                             variance.data());
-      const double count = static_cast<double>(shape.samples * shape.plane);
-      T* mean = running_mean.data<T>();
-      T* var = running_var.data<T>();
-      for (std::int64_t c = 0; c < channels; ++c) {
-        const auto at = static_cast<std::size_t>(c);
-        statistics->inverse_deviation[at] = 1 / std::sqrt(variance[at] + options.epsilon);
-        mean[c] = static_cast<T>(mean[c] + options.momentum * (statistics->mean[at] - mean[c]));
-        var[c] = static_cast<T>(var[c] + options.momentum * (variance[at] * count / (count - 1) - var[c]));
-      }
-      running_mean.bump_version();
-      running_var.bump_version();
-    } else {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        statistics->mean[static_cast<std::size_t>(c)] = running_mean.data<T>()[c];
-        statistics->inverse_deviation[static_cast<std::size_t>(c)] =
-            1 / std::sqrt(running_var.data<T>()[c] + options.epsilon);
-      }
-    }
-    Tensor y = Tensor::empty(context, x.shape(), x.dtype());
-    const kernels::BatchNormInputs<T> inputs{shape,
-                                             x.value.data<T>(),
-                                             weight.value.data<T>(),
-                                             bias.value.data<T>(),
-                                             statistics->mean.data(),
-                                             statistics->inverse_deviation.data(),
-                                             options.relu};
-    kernels::cpu::batch_norm_forward<T>(
-        context.launch(), {inputs, residual.value.defined() ? residual.value.data<T>() : nullptr, y.data<T>()});
-    // With a residual the ReLU's mask cannot be computed again from x alone.
-    const Saved saved_y = options.relu && residual.value.defined() ? Saved(y) : Saved();
-    return record(kOp, y, {&x, &weight, &bias, &residual},
-                  [sx = Saved(x.value), sw = Saved(weight.value), sb = Saved(bias.value), saved_y, statistics, shape,
-                   options, has_residual = residual.value.defined()](BackwardPass& pass) {
-                    Context& c = pass.context();
-                    const Tensor& in = sx.get(kOp);
-                    const Tensor& scale = sw.get(kOp);
-                    const auto size = static_cast<std::size_t>(shape.channels);
-                    std::vector<double> sum_dy(size), sum_dy_x(size);
-                    kernels::BatchNormBackward<T> backward;
-                    backward.inputs = {shape,
-                                       in.data<T>(),
-                                       scale.data<T>(),
-                                       sb.get(kOp).data<T>(),
-                                       statistics->mean.data(),
-                                       statistics->inverse_deviation.data(),
-                                       options.relu};
-                    if (options.relu && has_residual) backward.y = saved_y.get(kOp).data<T>();
-                    backward.dy = pass.output().data<T>();
-                    backward.batch_statistics = options.training;
-                    kernels::cpu::batch_norm_reduce<T>(c.launch(), backward, sum_dy.data(), sum_dy_x.data());
-                    backward.sum_dy = sum_dy.data();
-                    backward.sum_dy_x = sum_dy_x.data();
-                    const auto add_channels = [&](int input, auto value) {
-                      if (!pass.wants(input)) return;
-                      auto [gradient, accumulate] = pass.target(input, {shape.channels}, in.dtype());
-                      T* to = gradient.template data<T>();
-                      for (std::size_t i = 0; i < size; ++i)
-                        to[i] = static_cast<T>((accumulate ? to[i] : 0) + value(i));
-                    };
-                    add_channels(1, [&](std::size_t i) { return statistics->inverse_deviation[i] * sum_dy_x[i]; });
-                    add_channels(2, [&](std::size_t i) { return sum_dy[i]; });
-                    GradTarget dx, dresidual;
-                    if (pass.wants(0)) {
-                      dx = pass.target(0, in.shape(), in.dtype());
-                      backward.dx = dx.tensor.data<T>();
-                      backward.accumulate_dx = dx.accumulate;
-                    }
-                    if (pass.wants(3)) {
-                      dresidual = pass.target(3, in.shape(), in.dtype());
-                      backward.dresidual = dresidual.tensor.data<T>();
-                      backward.accumulate_dresidual = dresidual.accumulate;
-                    }
-                    if (backward.dx != nullptr || backward.dresidual != nullptr)
-                      kernels::cpu::batch_norm_backward<T>(c.launch(), backward);
-                  });
+    dispatch<T>(
+        kOp, context, [&] { y = on_cpu<T>(context, x, weight, bias, running_mean, running_var, options, residual); },
+        [&](const auto&) { y = on_device(context, x, weight, bias, running_mean, running_var, options, residual); });
   });
+  return y;
 }
 
 }  // namespace bsg::ops

@@ -1,8 +1,9 @@
 #include "engine/ops/batch_shaping_loss.hpp"
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "engine/ops/loss_gradient.hpp"
+#include "engine/ops/tickets.hpp"
 #include "kernels/batch_shaping/batch_shaping.hpp"
 
 namespace bsg::ops {
@@ -62,9 +63,9 @@ Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool
             throw_error<ShapeError>("{}: x {}, device {} takes at most {} samples", kOp, x.shape().str(),
                                     to_string(context.device()), kernels::device::kLargestShapingBatch);
           Tensor losses = Tensor::empty(context, {arguments.gates});
-          Tensor ticket = Tensor::zeros(context, {1}, DType::i32);
+          Tickets ticket(context);
           device.batch_shaping(context.launch(), arguments, x.value.data<T>(), gradient.data<T>(), loss.data<T>(),
-                               {losses.data<float>(), static_cast<unsigned*>(ticket.raw())});
+                               {losses.data<float>(), ticket.data()});
         });
     return record(kOp, loss, {&x},
                   [saved = Saved(gradient)](BackwardPass& pass) { hand_on<T>(kOp, pass, saved.get(kOp)); });

@@ -1,6 +1,6 @@
 #include "engine/ops/bilinear_resize.hpp"
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/resize/resize.hpp"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/random/philox.hpp"
 

@@ -3,7 +3,7 @@
 #include <array>
 #include <span>
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "kernels/concat/concat.hpp"
 

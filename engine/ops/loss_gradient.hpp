@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/autograd/tape.hpp"
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 
 namespace bsg::ops {
 

@@ -1,6 +1,6 @@
 #include "engine/ops/option_a_shortcut.hpp"
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 
 namespace bsg::ops {

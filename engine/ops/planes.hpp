@@ -3,7 +3,7 @@
 #pragma once
 
 #include "engine/autograd/tape.hpp"
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 
 namespace bsg::ops {

@@ -2,8 +2,9 @@
 
 #include <cmath>
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
+#include "engine/ops/tickets.hpp"
 
 namespace bsg::ops {
 namespace {
@@ -65,9 +66,9 @@ Var l0_loss(Context& context, const Var& logits) {
         },
         [&](const auto& device) {
           Tensor partials = Tensor::empty(context, {kernels::device::kSumPartials}, DType::f64);
-          Tensor ticket = Tensor::zeros(context, {1}, DType::i32);
+          Tickets ticket(context);
           device.sum_sigmoid(context.launch(), logits.value.numel(), logits.value.data<T>(), share, loss.data<T>(),
-                             partials.data<double>(), static_cast<unsigned*>(ticket.raw()));
+                             partials.data<double>(), ticket.data());
         });
     return record(kOp, loss, {&logits}, [saved = Saved(logits.value), share](BackwardPass& pass) {
       const Context& c = pass.context();

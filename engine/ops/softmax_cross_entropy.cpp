@@ -4,9 +4,10 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/ops/dispatch.hpp"
+#include "engine/core/dispatch.hpp"
 #include "engine/ops/float_dispatch.hpp"
 #include "engine/ops/loss_gradient.hpp"
+#include "engine/ops/tickets.hpp"
 
 namespace bsg::ops {
 
@@ -87,11 +88,10 @@ Var softmax_cross_entropy(Context& context, const Var& logits, const Tensor& lab
           const Tensor there = labels.to(context);
           Tensor log_sum = Tensor::empty(context, {arguments.positions}), share = Tensor::empty(context, {1});
           Tensor partials = Tensor::empty(context, {CrossEntropyScratch::kPartials}, DType::f64);
-          Tensor ticket = Tensor::zeros(context, {1}, DType::i32);
+          Tickets ticket(context);
           const kernels::device::CrossEntropySaved saved{log_sum.data<float>(), share.data<float>()};
           device.softmax_cross_entropy(context.launch(), arguments, logits.value.data<T>(), there.data<std::int64_t>(),
-                                       loss.data<T>(), saved,
-                                       {partials.data<double>(), static_cast<unsigned*>(ticket.raw())});
+                                       loss.data<T>(), saved, {partials.data<double>(), ticket.data()});
           device.softmax_cross_entropy_backward(context.launch(), arguments, logits.value.data<T>(),
                                                 there.data<std::int64_t>(), saved, nullptr, gradient.data<T>(), false);
         });

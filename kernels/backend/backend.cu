@@ -34,7 +34,6 @@ constexpr Backend kBackend = {
     .add = device::add<float>,
     .multiply = device::multiply<float>,
     .scale = device::scale<float>,
-    .fill = device::fill<float>,
     .sigmoid = device::sigmoid<float>,
     .sigmoid_backward = device::sigmoid_backward<float>,
     .scale_channels = device::scale_channels<float>,

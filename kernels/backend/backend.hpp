@@ -53,7 +53,6 @@ struct Backend {
   decltype(&device::add<float>) add;
   decltype(&device::multiply<float>) multiply;
   decltype(&device::scale<float>) scale;
-  decltype(&device::fill<float>) fill;
   decltype(&device::sigmoid<float>) sigmoid;
   decltype(&device::sigmoid_backward<float>) sigmoid_backward;
   decltype(&device::scale_channels<float>) scale_channels;

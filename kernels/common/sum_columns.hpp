@@ -3,29 +3,32 @@
 
 #include <cstdint>
 
+#include "kernels/common/columns_device.hpp"
 #include "kernels/common/launch.hpp"
 #include "kernels/simt/simt.hpp"
 
 namespace bsg::kernels::device {
 
-inline constexpr unsigned kSumThreads = 256;
-using ColumnSum = simt::BlockSum<float, kSumThreads>;
-
-// A block for each column.
-static __global__ void __launch_bounds__(kSumThreads)
-    sum_column(const float* __restrict__ x, std::int64_t rows, std::int64_t columns, float* sum, bool accumulate) {
-  const std::int64_t column = simt::block().x;
-  float part = 0;
-  for (std::int64_t row = simt::thread().x; row < rows; row += kSumThreads) part += x[row * columns + column];
-  part = simt::block_sum<kSumThreads>(simt::shared<ColumnSum>(), part);
-  if (simt::thread().x == 0) sum[column] = accumulate ? sum[column] + part : part;
+// A block sums its columns over all rows.
+static __global__ void __launch_bounds__(kColumnThreads)
+    sum_block_columns(std::int64_t rows, std::int64_t width, unsigned columns, const float* from, float* to,
+                      bool accumulate) {
+  auto& s = simt::shared<ColumnSums<1>>();
+  const ColumnPlace place(columns, simt::block().x, 1);
+  const bool inside = place.channel < width;
+  float sum[1] = {0};
+  for (std::int64_t row = place.row; inside && row < rows; row += place.rows)
+    sum[0] += from[row * width + place.channel];
+  sum_rows(s, columns, sum);
+  if (place.row == 0 && inside) to[place.channel] = accumulate ? to[place.channel] + sum[0] : sum[0];
 }
 
-// sum[c] (+)= sum over rows of x [rows, columns], in an order that the shape alone decides.
-inline void sum_columns(const Launch& launch, const float* x, std::int64_t rows, std::int64_t columns, float* sum,
+// sum[c] (+)= sum over rows of x [rows, width], in an order that the shape alone decides.
+inline void sum_columns(const Launch& launch, const float* x, std::int64_t rows, std::int64_t width, float* sum,
                         bool accumulate) {
-  simt::launch<ColumnSum>(sum_column, {static_cast<unsigned>(columns)}, {kSumThreads}, launch.stream, x, rows, columns,
-                          sum, accumulate);
+  const ColumnTiles tiles(width, 1);
+  simt::launch<ColumnSums<1>>(sum_block_columns, {tiles.tiles}, {kColumnThreads}, launch.stream, rows, width,
+                              tiles.columns, x, sum, accumulate);
 }
 
 }  // namespace bsg::kernels::device

@@ -11,6 +11,7 @@
 //   store(m, n, part, sum)               inside the extents
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/common/launch.hpp"
@@ -23,15 +24,17 @@ using std::int64_t;
 inline constexpr unsigned kTile = 64;      // rows and columns of a block's part of the product
 inline constexpr unsigned kDepth = 16;     // of a step through the summed index
 inline constexpr unsigned kThreads = 256;  // 16 x 16, each 4 x 4 elements
-inline constexpr unsigned kElements = kTile * kDepth / kThreads;
+inline constexpr unsigned kEach = 4;
+inline constexpr unsigned kLoads = kTile * kDepth / kThreads;
 
-// One element more in a row: threads that store along the depth would all meet in one bank.
+// A row of 16 bytes more than a tile, so that neighbouring depths are in different banks.
+using Tile = float[kDepth][kTile + 4];
 struct Tiles {
-  float a[kDepth][kTile + 1];
-  float b[kDepth][kTile + 1];
+  alignas(16) Tile a;
+  alignas(16) Tile b;
 };
 
-// Which elements of a tile a thread loads: threads that follow each other take neighbours in memory.
+// Which elements of a tile a thread brings: threads that follow each other take neighbours in memory.
 template <bool kAlongDepth>
 struct Loads {
   static __device__ unsigned depth(unsigned i) {
@@ -42,9 +45,13 @@ struct Loads {
     const unsigned e = simt::thread().x + i * kThreads;
     return kAlongDepth ? e / kDepth : e % kTile;
   }
+  static __device__ void put(const float (&values)[kLoads], Tile& tile) {
+    for (unsigned i = 0; i < kLoads; ++i) tile[depth(i)][line(i)] = values[i];
+  }
 };
 
-// Block (x, y, z): tile x of the rows, tile y of the columns, part z of the summed index, `part` elements long.
+// Block (x, y, z): tile x of the rows, tile y of the columns, part z of the summed index, `part` elements long. The
+// next step's elements are on their way into registers while this one's are multiplied.
 template <class Problem>
 __global__ void __launch_bounds__(kThreads) tiled_product(const Problem problem, const int64_t part) {
   static_assert(kTile * kDepth % kThreads == 0 && kThreads % kTile == 0 && kThreads % kDepth == 0);
@@ -56,43 +63,44 @@ __global__ void __launch_bounds__(kThreads) tiled_product(const Problem problem,
   const int64_t begin = simt::block().z * part;
   const int64_t end = begin + part < problem.depth() ? begin + part : problem.depth();
 
-  typename Problem::Row rows[kElements];
-  typename Problem::Column columns[kElements];
+  typename Problem::Row rows[kLoads];
+  typename Problem::Column columns[kLoads];
 #pragma unroll
-  for (unsigned i = 0; i < kElements; ++i) {
+  for (unsigned i = 0; i < kLoads; ++i) {
     rows[i] = problem.row(first_row + RowLoads::line(i));
     columns[i] = problem.column(first_column + ColumnLoads::line(i));
   }
-
-  const unsigned my_row = simt::thread().x / 16 * 4, my_column = simt::thread().x % 16 * 4;
-  float sum[4][4] = {};
-  for (int64_t k = begin; k < end; k += kDepth) {
+  float a[kLoads], b[kLoads];
+  const auto load = [&](int64_t k) {
 #pragma unroll
-    for (unsigned i = 0; i < kElements; ++i) {
+    for (unsigned i = 0; i < kLoads; ++i) {
       const int64_t ka = k + RowLoads::depth(i), kb = k + ColumnLoads::depth(i);
-      tiles.a[RowLoads::depth(i)][RowLoads::line(i)] = ka < end ? problem.a(rows[i], ka) : 0;
-      tiles.b[ColumnLoads::depth(i)][ColumnLoads::line(i)] = kb < end ? problem.b(columns[i], kb) : 0;
+      a[i] = ka < end ? problem.a(rows[i], ka) : 0;
+      b[i] = kb < end ? problem.b(columns[i], kb) : 0;
     }
+  };
+
+  const unsigned my_row = simt::thread().x / (kTile / kEach) * kEach;
+  const unsigned my_column = simt::thread().x % (kTile / kEach) * kEach;
+  float sum[kEach][kEach] = {};
+  load(begin);
+  for (int64_t k = begin; k < end; k += kDepth) {
+    RowLoads::put(a, tiles.a);
+    ColumnLoads::put(b, tiles.b);
     simt::sync_block();
+    if (k + kDepth < end) load(k + kDepth);
 #pragma unroll
     for (unsigned d = 0; d < kDepth; ++d) {
-      float a[4], b[4];
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i) {
-        a[i] = tiles.a[d][my_row + i];
-        b[i] = tiles.b[d][my_column + i];
-      }
-#pragma unroll
-      for (unsigned i = 0; i < 4; ++i)
-#pragma unroll
-        for (unsigned j = 0; j < 4; ++j) sum[i][j] += a[i] * b[j];
+      const auto left = simt::load<kEach>(&tiles.a[d][my_row]), right = simt::load<kEach>(&tiles.b[d][my_column]);
+      for (unsigned i = 0; i < kEach; ++i)
+        for (unsigned j = 0; j < kEach; ++j) sum[i][j] = std::fma(left.v[i], right.v[j], sum[i][j]);
     }
     simt::sync_block();
   }
 #pragma unroll
-  for (unsigned i = 0; i < 4; ++i)
+  for (unsigned i = 0; i < kEach; ++i)
 #pragma unroll
-    for (unsigned j = 0; j < 4; ++j) {
+    for (unsigned j = 0; j < kEach; ++j) {
       const int64_t m = first_row + my_row + i, n = first_column + my_column + j;
       if (m < problem.rows() && n < problem.columns()) problem.store(m, n, simt::block().z, sum[i][j]);
     }

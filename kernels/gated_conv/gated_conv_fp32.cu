@@ -3,8 +3,7 @@
 // 256 multiply-adds.
 // May spill 80 bytes: on sm_80, with inputs gated; sm_90a spills none (NOTES.md)
 #include "kernels/gated_conv/gated_conv_kernels.hpp"
-#include "kernels/gated_conv/gated_conv_load.hpp"
-#include "kernels/gated_conv/gated_conv_store.hpp"
+#include "kernels/gated_conv/gated_conv_open.hpp"
 
 namespace bsg::kernels::device {
 namespace {
@@ -91,15 +90,8 @@ template <GatedSides kSides>
 __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_fp32(const ConvParameters p) {
   auto& shared = simt::shared<conv_block::Storage>();
   const conv_block::Tail tail{simt::shared_tail<conv_block::Storage>()};
-  if (simt::thread().x == 0) shared.block = locate_block(p);
-  simt::sync_block();
+  if (!open_block<float>(p, shared)) return;
   const ConvBlock& b = shared.block;
-  if (b.slots <= 0) {
-    if (p.zero_filled && b.active_outputs == 0 && b.first_slot == 0) store_zeros<float>(p, b);
-    return;
-  }
-  fill_storage(p, b, shared);
-  simt::sync_block();
   if constexpr (kSides == GatedSides::inputs) {
     if (b.slots <= 32)
       run<kSides, 32>(p, b, shared, tail);
@@ -117,24 +109,13 @@ __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_fp32(const
   }
 }
 
-template <GatedSides kSides>
-void start(const ConvLaunch& launch, const ConvParameters& p) {
-  simt::launch_with_tail<conv_block::Storage>(launch.tail_bytes, gated_conv_fp32<kSides>, {launch.blocks},
-                                              {launch.threads}, launch.stream, p);
-}
-
 }  // namespace
 
 void launch_gated_conv_fp32(const ConvLaunch& launch, const ConvParameters& p) {
-  switch (launch.sides) {
-    case GatedSides::none:
-    case GatedSides::outputs:
-      return start<GatedSides::outputs>(launch, p);
-    case GatedSides::inputs:
-      return start<GatedSides::inputs>(launch, p);
-    case GatedSides::both:
-      return start<GatedSides::both>(launch, p);
-  }
+  with_sides(launch.sides, [&](auto sides) {
+    simt::launch_with_tail<conv_block::Storage>(launch.tail_bytes, gated_conv_fp32<decltype(sides)::value>,
+                                                {launch.blocks}, {launch.threads}, launch.stream, p);
+  });
 }
 
 }  // namespace bsg::kernels::device

@@ -4,8 +4,7 @@
 #pragma once
 
 #include "kernels/gated_conv/gated_conv_kernels.hpp"
-#include "kernels/gated_conv/gated_conv_load.hpp"
-#include "kernels/gated_conv/gated_conv_store.hpp"
+#include "kernels/gated_conv/gated_conv_open.hpp"
 
 namespace bsg::kernels::device {
 
@@ -111,15 +110,8 @@ template <class T, GatedSides kSides>
 __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_mma(const ConvParameters p) {
   auto& shared = simt::shared<conv_block::Storage>();
   const conv_block::Tail tail{simt::shared_tail<conv_block::Storage>()};
-  if (simt::thread().x == 0) shared.block = locate_block(p);
-  simt::sync_block();
+  if (!open_block<T>(p, shared)) return;
   const ConvBlock& b = shared.block;
-  if (b.slots <= 0) {
-    if (p.zero_filled && b.active_outputs == 0 && b.first_slot == 0) store_zeros<T>(p, b);
-    return;
-  }
-  fill_storage(p, b, shared);
-  simt::sync_block();
   if (b.slots <= 16)
     run_mma<T, kSides, 16>(p, b, shared, tail);
   else if (b.slots <= 32)
@@ -130,23 +122,12 @@ __global__ void __launch_bounds__(conv_block::kThreads, 2) gated_conv_mma(const 
     run_mma<T, kSides, 64>(p, b, shared, tail);
 }
 
-template <class T, GatedSides kSides>
-void start_mma(const ConvLaunch& launch, const ConvParameters& p) {
-  simt::launch_with_tail<conv_block::Storage>(launch.tail_bytes, gated_conv_mma<T, kSides>, {launch.blocks},
-                                              {launch.threads}, launch.stream, p);
-}
-
 template <class T>
 void launch_gated_conv_mma(const ConvLaunch& launch, const ConvParameters& p) {
-  switch (launch.sides) {
-    case GatedSides::none:
-    case GatedSides::outputs:
-      return start_mma<T, GatedSides::outputs>(launch, p);
-    case GatedSides::inputs:
-      return start_mma<T, GatedSides::inputs>(launch, p);
-    case GatedSides::both:
-      return start_mma<T, GatedSides::both>(launch, p);
-  }
+  with_sides(launch.sides, [&](auto sides) {
+    simt::launch_with_tail<conv_block::Storage>(launch.tail_bytes, gated_conv_mma<T, decltype(sides)::value>,
+                                                {launch.blocks}, {launch.threads}, launch.stream, p);
+  });
 }
 
 }  // namespace bsg::kernels::device

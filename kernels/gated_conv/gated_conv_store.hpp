@@ -2,23 +2,10 @@
 // into its panel of shared memory and stores them row by row, 16 bytes a lane.
 #pragma once
 
+#include "kernels/common/vectors_device.hpp"
 #include "kernels/gated_conv/gated_conv_block.hpp"
 
 namespace bsg::kernels::device {
-namespace conv_store {
-
-__device__ inline float to_float(float value) { return value; }
-__device__ inline float to_float(simt::bfloat16 value) { return simt::to_float(value); }
-template <class T>
-__device__ T from_float(float value) {
-  if constexpr (sizeof(T) == 4)
-    return value;
-  else
-    return simt::to_bfloat16(value);
-}
-
-}  // namespace conv_store
-
 // The zeros of a sample all of whose outputs are off.
 template <class T>
 __device__ void store_zeros(const ConvParameters& p, const ConvBlock& b) {
@@ -44,12 +31,12 @@ __device__ void store_piece(const ConvParameters& p, const ConvBlock& b, std::in
   if (p.y_pieces && first + Element::kPiece <= end) {
     simt::Pack<T, Element::kPiece> stored;
 #pragma unroll
-    for (int e = 0; e < Element::kPiece; ++e) stored.v[e] = conv_store::from_float<T>(values[e]);
+    for (int e = 0; e < Element::kPiece; ++e) stored.v[e] = narrow<T>(values[e]);
     simt::store(to, stored);
   } else {
 #pragma unroll
     for (int e = 0; e < Element::kPiece; ++e)
-      if (first + e < end) to[e] = conv_store::from_float<T>(values[e]);
+      if (first + e < end) to[e] = narrow<T>(values[e]);
   }
 }
 
@@ -68,7 +55,7 @@ __device__ void store_scattered(const ConvParameters& p, const ConvBlock& b, con
     const int end = all + 1 < b.active_outputs ? list[all + 1] : p.outputs;
     if (all == 0)
       for (int c = 0; c < channel; ++c) to[c] = T{};
-    to[channel] = conv_store::from_float<T>(values[e]);
+    to[channel] = narrow<T>(values[e]);
     for (int c = channel + 1; c < end; ++c) to[c] = T{};
   }
 }
@@ -83,12 +70,12 @@ __device__ void add_residual(const ConvParameters& p, const ConvBlock& b, const 
   if (p.residual_pieces && !p.output_list && first + Element::kPiece <= p.outputs) {
     const simt::Pack<T, Element::kPiece> pack = simt::load_read_only<Element::kPiece>(residual + first);
 #pragma unroll
-    for (int e = 0; e < Element::kPiece; ++e) values[e] += conv_store::to_float(pack.v[e]);
+    for (int e = 0; e < Element::kPiece; ++e) values[e] += widen(pack.v[e]);
   } else {
 #pragma unroll
     for (int e = 0; e < Element::kPiece; ++e) {
       const int slot = piece * Element::kPiece + e;
-      if (slot < b.slots) values[e] += conv_store::to_float(residual[shared.channel[slot]]);
+      if (slot < b.slots) values[e] += widen(residual[shared.channel[slot]]);
     }
   }
 }

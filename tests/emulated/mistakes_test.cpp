@@ -36,6 +36,19 @@ bool says(const std::string& message, const std::vector<std::string>& parts) {
   return true;
 }
 
+// A right launch: how many threads of `blocks` blocks of 64 passed a barrier.
+int threads_that_ran(unsigned blocks) {
+  DeviceArray<int> count(1);
+  clear(count.data(), 0, sizeof(int));
+  launch(
+      +[](int* to) {
+        sync_block();
+        atomic_add(to, 1);
+      },
+      {blocks}, {64}, nullptr, count.data());
+  return count.to_host()[0];
+}
+
 // In each thread order, a kernel that is right runs after the mistake: nothing of it stays behind.
 template <class Body>
 void expect_error(const std::vector<std::string>& parts, const Body& body) {
@@ -44,15 +57,7 @@ void expect_error(const std::vector<std::string>& parts, const Body& body) {
     const std::string message = error_of(body);
     REQUIRE(says(message, parts));
     REQUIRE(message.find('\n') == std::string::npos);
-    DeviceArray<int> count(1);
-    clear(count.data(), 0, sizeof(int));
-    launch(
-        +[](int* to) {
-          sync_block();
-          atomic_add(to, 1);
-        },
-        {2}, {64}, nullptr, count.data());
-    REQUIRE(count.to_host()[0] == 128);
+    REQUIRE(threads_that_ran(2) == 128);
   });
 }
 
@@ -401,15 +406,7 @@ TEST_CASE("options last for their scope and order the threads") {
 
 TEST_CASE("blocks run on several OS threads, and a mistake in one ends the launch") {
   const ScopedEmulatorOptions scope({.os_threads = 4});
-  DeviceArray<int> count(1);
-  clear(count.data(), 0, sizeof(int));
-  launch(
-      +[](int* to) {
-        sync_block();
-        atomic_add(to, 1);
-      },
-      {100}, {64}, nullptr, count.data());
-  REQUIRE(count.to_host()[0] == 6400);
+  REQUIRE(threads_that_ran(100) == 6400);
   const std::string message = error_of([] { launch(throwing, {3, 2}, {64}, nullptr); });
   REQUIRE(says(message, {", 1, 0), thread (33, 0, 0) threw: a table is missing"}));
 }

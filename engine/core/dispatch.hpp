@@ -7,11 +7,11 @@
 #include "engine/core/error.hpp"
 #include "kernels/backend/backend.hpp"
 
-namespace bsg::ops {
+namespace bsg {
 
-// Runs an op's kernels where the context is: cpu() on the CPU, on_device(kernels::Backend) elsewhere. Other devices
-// compute f32 alone: for another T on_device is not even instantiated (its parameter is `const auto&`), and the call
-// throws ShapeError.
+// Runs an op's kernels where the context computes: cpu() on the CPU, on_device(kernels::Backend) elsewhere. Other
+// devices compute f32 alone: for another T on_device is not even instantiated (its parameter is `const auto&`), and the
+// call throws ShapeError.
 template <class T, class Cpu, class OnDevice>
 void dispatch(std::string_view op, const Context& context, const Cpu& cpu, const OnDevice& on_device) {
   if (context.on_cpu()) {
@@ -23,4 +23,4 @@ void dispatch(std::string_view op, const Context& context, const Cpu& cpu, const
   }
 }
 
-}  // namespace bsg::ops
+}  // namespace bsg
