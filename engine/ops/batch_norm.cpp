@@ -156,7 +156,7 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
                                                         .momentum = options.momentum};
   if (options.training) {
     DeviceScratch scratch(context, rows);
-    device.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, scratch.view());
+    device.f32.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, scratch.view());
     running_mean.bump_version();
     running_var.bump_version();
   } else {
@@ -173,8 +173,8 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
                                                          options.relu};
   };
   Tensor y = Tensor::empty(context, x.shape());
-  device.batch_norm_forward(context.launch(), inputs_of(x.value, weight.value, bias.value, mean, inverse_deviation),
-                            residual.value.defined() ? residual.value.data<float>() : nullptr, y.data<float>());
+  device.f32.batch_norm_forward(context.launch(), inputs_of(x.value, weight.value, bias.value, mean, inverse_deviation),
+                                residual.value.defined() ? residual.value.data<float>() : nullptr, y.data<float>());
   // With a residual the ReLU's mask cannot be computed again from x alone.
   const Saved saved_y = options.relu && residual.value.defined() ? Saved(y) : Saved();
   return record(
@@ -202,9 +202,9 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
         aim(2, {channels}, backward.dbias, backward.accumulate_dbias);
         aim(3, in.shape(), backward.dresidual, backward.accumulate_dresidual);
         DeviceScratch scratch(c, rows);
-        c.backend().batch_norm_reduce(c.launch(), backward, scratch.view());
+        c.backend().f32.batch_norm_reduce(c.launch(), backward, scratch.view());
         if (backward.dx != nullptr || backward.dresidual != nullptr)
-          c.backend().batch_norm_backward(c.launch(), backward);
+          c.backend().f32.batch_norm_backward(c.launch(), backward);
       });
 }
 

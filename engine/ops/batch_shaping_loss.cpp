@@ -52,7 +52,7 @@ Var run(Context& context, const Var& x, const BatchShapingOptions& options, bool
     arguments.pdf_max = options.pdf_max;
     Tensor gradient = Tensor::empty(context, x.shape(), x.dtype());
     Tensor loss = Tensor::empty(context, {1}, x.dtype());
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] {
           loss.data<T>()[0] = static_cast<T>(

@@ -21,7 +21,7 @@ Var binary_concrete_gate(Context& context, const Var& logits, const BinaryConcre
     const std::uint64_t seed = context.random().seed(), stream = context.random().stream();
     Tensor gate = Tensor::empty(context, logits.shape(), logits.dtype());
     Tensor slope = Tensor::empty(context, logits.shape(), logits.dtype());
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] {
           const T* z = logits.value.data<T>();
@@ -57,7 +57,7 @@ Var binary_concrete_gate(Context& context, const Var& logits, const BinaryConcre
       GradTarget target = pass.target(0, factor.shape(), factor.dtype());
       const T* dy = pass.output().data<T>();
       T* to = target.tensor.template data<T>();
-      dispatch<T>(
+      dispatch_float<T>(
           kOp, c,
           [&] {
             for (std::int64_t i = 0; i < factor.numel(); ++i)

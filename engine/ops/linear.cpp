@@ -18,7 +18,7 @@ void backward(BackwardPass& pass, const Tensor& x, const Tensor& weight, const k
   if (pass.wants(0)) {
     GradTarget dx = pass.target(0, x.shape(), x.dtype());
     T* to = dx.tensor.data<T>();
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] { kernels::cpu::linear_backward_input<T>(launch, shape, weight.data<T>(), dy, to, dx.accumulate); },
         [&](const auto& device) {
@@ -28,7 +28,7 @@ void backward(BackwardPass& pass, const Tensor& x, const Tensor& weight, const k
   if (pass.wants(1)) {
     GradTarget dw = pass.target(1, weight.shape(), weight.dtype());
     T* to = dw.tensor.data<T>();
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] { kernels::cpu::linear_backward_weight<T>(launch, shape, x.data<T>(), dy, to, dw.accumulate); },
         [&](const auto& device) { device.linear_backward_weight(launch, shape, x.data<T>(), dy, to, dw.accumulate); });
@@ -36,7 +36,7 @@ void backward(BackwardPass& pass, const Tensor& x, const Tensor& weight, const k
   if (pass.wants(2)) {
     GradTarget db = pass.target(2, {shape.outputs}, weight.dtype());
     T* to = db.tensor.data<T>();
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context, [&] { kernels::cpu::linear_backward_bias<T>(launch, shape, dy, to, db.accumulate); },
         [&](const auto& device) { device.linear_backward_bias(launch, shape, dy, to, db.accumulate); });
   }
@@ -57,7 +57,7 @@ Var linear(Context& context, const Var& x, const Var& weight, const Var& bias) {
     const kernels::LinearShape shape{x.shape()[0], x.shape()[1], weight.shape()[0]};
     Tensor y = Tensor::empty(context, {shape.rows, shape.outputs}, x.dtype());
     const T* shift = bias.value.defined() ? bias.value.data<T>() : nullptr;
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] {
           kernels::cpu::linear<T>(context.launch(), shape, x.value.data<T>(), weight.value.data<T>(), shift,

@@ -14,7 +14,7 @@ void hand_on(std::string_view op, BackwardPass& pass, const Tensor& gradient) {
   const T* from = gradient.data<T>();
   const T* scale = pass.output().data<T>();
   T* to = target.tensor.data<T>();
-  dispatch<T>(
+  dispatch_float<T>(
       op, context,
       [&] {
         for (std::int64_t i = 0; i < gradient.numel(); ++i)

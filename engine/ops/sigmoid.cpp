@@ -29,7 +29,7 @@ Var sigmoid(Context& context, const Var& x) {
   return with_float_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, x.shape(), x.dtype());
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] {
           for (std::int64_t i = 0; i < y.numel(); ++i) y.data<T>()[i] = static_cast<T>(logistic(x.value.data<T>()[i]));
@@ -40,7 +40,7 @@ Var sigmoid(Context& context, const Var& x) {
       const Tensor& in = saved.get(kOp);
       const T* dy = pass.output().data<T>();
       GradTarget target = pass.target(0, in.shape(), in.dtype());
-      dispatch<T>(
+      dispatch_float<T>(
           kOp, c, [&] { add_slope<T>(target, in, [&](std::int64_t i) { return static_cast<double>(dy[i]); }); },
           [&](const auto& device) {
             device.sigmoid_backward(c.launch(), in.numel(), in.data<T>(), dy, target.tensor.template data<T>(),
@@ -57,7 +57,7 @@ Var l0_loss(Context& context, const Var& logits) {
     using T = decltype(type);
     const double share = 1.0 / static_cast<double>(logits.value.numel());
     Tensor loss = Tensor::empty(context, {1}, logits.dtype());
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] {
           double sum = 0;
@@ -75,7 +75,7 @@ Var l0_loss(Context& context, const Var& logits) {
       const Tensor& in = saved.get(kOp);
       const T* dy = pass.output().data<T>();
       GradTarget target = pass.target(0, in.shape(), in.dtype());
-      dispatch<T>(
+      dispatch_float<T>(
           kOp, c,
           [&] {
             const double scale = share * static_cast<double>(dy[0]);

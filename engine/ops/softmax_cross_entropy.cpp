@@ -76,7 +76,7 @@ Var softmax_cross_entropy(Context& context, const Var& logits, const Tensor& lab
     // The gradient falls off with the loss.
     Tensor gradient = Tensor::zeros(context, in, logits.dtype());
     Tensor loss = Tensor::empty(context, {1}, logits.dtype());
-    dispatch<T>(
+    dispatch_float<T>(
         kOp, context,
         [&] { loss.data<T>()[0] = static_cast<T>(loss_and_gradient<T>(logits.value, labels, options, gradient)); },
         [&](const auto& device) {

@@ -14,7 +14,7 @@ template <class T>
 void total(const Context& context, const std::vector<Var>& scalars, const std::vector<double>& weights, T* sum) {
   std::vector<const T*> values;
   for (const Var& scalar : scalars) values.push_back(scalar.value.data<T>());
-  dispatch<T>(
+  dispatch_float<T>(
       kOp, context,
       [&] {
         for (std::size_t i = 0; i < values.size(); ++i) {
@@ -35,7 +35,7 @@ void total(const Context& context, const std::vector<Var>& scalars, const std::v
 template <class T>
 void add_gradient(const Context& context, double weight, const T* dy, GradTarget target) {
   T* const to = target.tensor.data<T>();
-  dispatch<T>(
+  dispatch_float<T>(
       kOp, context,
       [&] {
         const T term = static_cast<T>(weight * static_cast<double>(*dy));

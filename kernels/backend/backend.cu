@@ -11,6 +11,31 @@ constexpr std::string_view kName = "cuda";
 constexpr std::string_view kName = "simt";
 #endif
 
+template <class T>
+constexpr TypedKernels<T> kTyped = {
+    .relu = device::relu<T>,
+    .relu_backward = device::relu_backward<T>,
+    .add = device::add<T>,
+    .scale_channels = device::scale_channels<T>,
+    .mask_channels = device::mask_channels<T>,
+    .fill_channels = device::fill_channels<T>,
+    .dot_channels = device::dot_channels<T>,
+    .sum_channels = device::sum_channels<T>,
+    .batch_norm_statistics = device::batch_norm_statistics<T>,
+    .batch_norm_forward = device::batch_norm_forward<T>,
+    .batch_norm_reduce = device::batch_norm_reduce<T>,
+    .batch_norm_backward = device::batch_norm_backward<T>,
+    .max_pool2d = device::max_pool2d<T>,
+    .max_pool2d_backward = device::max_pool2d_backward<T>,
+    .average_pool2d = device::average_pool2d<T>,
+    .average_pool2d_backward = device::average_pool2d_backward<T>,
+    .bilinear_resize = device::bilinear_resize<T>,
+    .bilinear_resize_backward = device::bilinear_resize_backward<T>,
+    .copy_columns = device::copy_columns<T>,
+    .option_a_shortcut = device::option_a_shortcut<T>,
+    .option_a_shortcut_backward = device::option_a_shortcut_backward<T>,
+};
+
 constexpr Backend kBackend = {
     .name = kName,
     .runtime = {.device_count = simt::device_count,
@@ -24,48 +49,31 @@ constexpr Backend kBackend = {
                 .copy_on_device = simt::copy_on_device,
                 .clear = simt::clear,
                 .synchronize = simt::synchronize},
+    .f32 = kTyped<float>,
+    .bf16 = kTyped<simt::bfloat16>,
     .conv2d_forward = device::conv2d_forward,
     .conv2d_backward_input = device::conv2d_backward_input,
     .conv2d_weight_gradient_workspace = device::conv2d_weight_gradient_workspace,
     .conv2d_backward_weight = device::conv2d_backward_weight,
     .conv2d_backward_bias = device::conv2d_backward_bias,
-    .relu = device::relu<float>,
-    .relu_backward = device::relu_backward<float>,
-    .add = device::add<float>,
+    .to_bf16 = device::convert<float, simt::bfloat16>,
+    .from_bf16 = device::convert<simt::bfloat16, float>,
     .multiply = device::multiply<float>,
     .scale = device::scale<float>,
     .sigmoid = device::sigmoid<float>,
     .sigmoid_backward = device::sigmoid_backward<float>,
-    .scale_channels = device::scale_channels<float>,
-    .mask_channels = device::mask_channels<float>,
-    .fill_channels = device::fill_channels<float>,
-    .dot_channels = device::dot_channels<float>,
-    .sum_channels = device::sum_channels<float>,
     .sum_sigmoid = device::sum_sigmoid,
     .sum_sigmoid_backward = device::sum_sigmoid_backward,
     .weighted_sum = device::weighted_sum,
     .batch_norm_partials = device::batch_norm_partials,
     .batch_norm_tickets = device::batch_norm_tickets,
-    .batch_norm_statistics = device::batch_norm_statistics<float>,
     .batch_norm_running = device::batch_norm_running,
-    .batch_norm_forward = device::batch_norm_forward<float>,
-    .batch_norm_reduce = device::batch_norm_reduce<float>,
-    .batch_norm_backward = device::batch_norm_backward<float>,
     .batch_shaping = device::batch_shaping,
     .binary_concrete = device::binary_concrete,
     .linear = device::linear,
     .linear_backward_input = device::linear_backward_input,
     .linear_backward_weight = device::linear_backward_weight,
     .linear_backward_bias = device::linear_backward_bias,
-    .max_pool2d = device::max_pool2d<float>,
-    .max_pool2d_backward = device::max_pool2d_backward<float>,
-    .average_pool2d = device::average_pool2d<float>,
-    .average_pool2d_backward = device::average_pool2d_backward<float>,
-    .bilinear_resize = device::bilinear_resize<float>,
-    .bilinear_resize_backward = device::bilinear_resize_backward<float>,
-    .copy_columns = device::copy_columns<float>,
-    .option_a_shortcut = device::option_a_shortcut<float>,
-    .option_a_shortcut_backward = device::option_a_shortcut_backward<float>,
     .softmax_cross_entropy = device::softmax_cross_entropy<float>,
     .softmax_cross_entropy_backward = device::softmax_cross_entropy_backward<float>,
     .sgd_step = device::sgd_step,
@@ -81,7 +89,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_1() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_2() {
   return &bsg::kernels::kBackend;
 }
 #endif

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "kernels/batch_norm/batch_norm_device.hpp"
 #include "kernels/batch_shaping/batch_shaping_device.hpp"
@@ -13,6 +14,7 @@
 #include "kernels/conv2d/conv2d_device.hpp"
 #include "kernels/elementwise/elementwise_device.hpp"
 #include "kernels/gate/gate_device.hpp"
+#include "kernels/layout/layout_device.hpp"
 #include "kernels/linear/linear_device.hpp"
 #include "kernels/pool2d/pool2d_device.hpp"
 #include "kernels/resize/resize_device.hpp"
@@ -37,40 +39,64 @@ struct DeviceRuntime {
   void (*synchronize)(void* stream);
 };
 
-// The kernels that the engine's ops call, in f32.
+// The kernels on activations of type T: float, or simt::bfloat16 computed in float. What stands beside activations
+// (parameters, statistics, gates, pooled values) is float for either.
+template <class T>
+struct TypedKernels {
+  decltype(&device::relu<T>) relu;
+  decltype(&device::relu_backward<T>) relu_backward;
+  decltype(&device::add<T>) add;
+  decltype(&device::scale_channels<T>) scale_channels;
+  decltype(&device::mask_channels<T>) mask_channels;
+  decltype(&device::fill_channels<T>) fill_channels;
+  decltype(&device::dot_channels<T>) dot_channels;
+  decltype(&device::sum_channels<T>) sum_channels;
+
+  decltype(&device::batch_norm_statistics<T>) batch_norm_statistics;
+  decltype(&device::batch_norm_forward<T>) batch_norm_forward;
+  decltype(&device::batch_norm_reduce<T>) batch_norm_reduce;
+  decltype(&device::batch_norm_backward<T>) batch_norm_backward;
+
+  decltype(&device::max_pool2d<T>) max_pool2d;
+  decltype(&device::max_pool2d_backward<T>) max_pool2d_backward;
+  decltype(&device::average_pool2d<T>) average_pool2d;
+  decltype(&device::average_pool2d_backward<T>) average_pool2d_backward;
+  decltype(&device::bilinear_resize<T>) bilinear_resize;
+  decltype(&device::bilinear_resize_backward<T>) bilinear_resize_backward;
+  decltype(&device::copy_columns<T>) copy_columns;
+
+  decltype(&device::option_a_shortcut<T>) option_a_shortcut;
+  decltype(&device::option_a_shortcut_backward<T>) option_a_shortcut_backward;
+};
+
 struct Backend {
   std::string_view name;
   DeviceRuntime runtime;
 
+  TypedKernels<float> f32;
+  TypedKernels<simt::bfloat16> bf16;
+
+  // Of float alone.
   decltype(&device::conv2d_forward) conv2d_forward;
   decltype(&device::conv2d_backward_input) conv2d_backward_input;
   decltype(&device::conv2d_weight_gradient_workspace) conv2d_weight_gradient_workspace;
   decltype(&device::conv2d_backward_weight) conv2d_backward_weight;
   decltype(&device::conv2d_backward_bias) conv2d_backward_bias;
 
-  decltype(&device::relu<float>) relu;
-  decltype(&device::relu_backward<float>) relu_backward;
-  decltype(&device::add<float>) add;
+  decltype(&device::convert<float, simt::bfloat16>) to_bf16;
+  decltype(&device::convert<simt::bfloat16, float>) from_bf16;
+
   decltype(&device::multiply<float>) multiply;
   decltype(&device::scale<float>) scale;
   decltype(&device::sigmoid<float>) sigmoid;
   decltype(&device::sigmoid_backward<float>) sigmoid_backward;
-  decltype(&device::scale_channels<float>) scale_channels;
-  decltype(&device::mask_channels<float>) mask_channels;
-  decltype(&device::fill_channels<float>) fill_channels;
-  decltype(&device::dot_channels<float>) dot_channels;
-  decltype(&device::sum_channels<float>) sum_channels;
   decltype(&device::sum_sigmoid) sum_sigmoid;
   decltype(&device::sum_sigmoid_backward) sum_sigmoid_backward;
   decltype(&device::weighted_sum) weighted_sum;
 
   decltype(&device::batch_norm_partials) batch_norm_partials;
   decltype(&device::batch_norm_tickets) batch_norm_tickets;
-  decltype(&device::batch_norm_statistics<float>) batch_norm_statistics;
   decltype(&device::batch_norm_running) batch_norm_running;
-  decltype(&device::batch_norm_forward<float>) batch_norm_forward;
-  decltype(&device::batch_norm_reduce<float>) batch_norm_reduce;
-  decltype(&device::batch_norm_backward<float>) batch_norm_backward;
 
   decltype(&device::batch_shaping) batch_shaping;
   decltype(&device::binary_concrete) binary_concrete;
@@ -80,19 +106,19 @@ struct Backend {
   decltype(&device::linear_backward_weight) linear_backward_weight;
   decltype(&device::linear_backward_bias) linear_backward_bias;
 
-  decltype(&device::max_pool2d<float>) max_pool2d;
-  decltype(&device::max_pool2d_backward<float>) max_pool2d_backward;
-  decltype(&device::average_pool2d<float>) average_pool2d;
-  decltype(&device::average_pool2d_backward<float>) average_pool2d_backward;
-  decltype(&device::bilinear_resize<float>) bilinear_resize;
-  decltype(&device::bilinear_resize_backward<float>) bilinear_resize_backward;
-  decltype(&device::copy_columns<float>) copy_columns;
-
-  decltype(&device::option_a_shortcut<float>) option_a_shortcut;
-  decltype(&device::option_a_shortcut_backward<float>) option_a_shortcut_backward;
   decltype(&device::softmax_cross_entropy<float>) softmax_cross_entropy;
   decltype(&device::softmax_cross_entropy_backward<float>) softmax_cross_entropy_backward;
   decltype(&device::sgd_step) sgd_step;
+
+  // T: float or simt::bfloat16.
+  template <class T>
+  const TypedKernels<T>& typed() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return f32;
+    } else {
+      return bf16;
+    }
+  }
 };
 
 // Of the emulator.
@@ -100,6 +126,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_1";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_2";
 
 }  // namespace bsg::kernels
