@@ -24,7 +24,7 @@ inline Tensor conv2d_workspace(Context& context, const kernels::Conv2dShape& sha
 template <class T>
 void conv2d_forward(std::string_view op, Context& context, const kernels::Conv2dShape& shape, const Tensor& x,
                     const Tensor& weight, const Tensor& bias, Tensor& y, const Conv2dGates& gates = {}) {
-  dispatch_float<T>(
+  dispatch<T>(
       op, context,
       [&] {
         Tensor workspace = conv2d_workspace(context, shape, x.dtype());
@@ -42,7 +42,7 @@ template <class T>
 void conv2d_backward_input(std::string_view op, Context& context, const kernels::Conv2dShape& shape,
                            const Tensor& weight, const Tensor& dy, GradTarget dx, const Conv2dGates& gates = {}) {
   T* to = dx.tensor.data<T>();
-  dispatch_float<T>(
+  dispatch<T>(
       op, context,
       [&] {
         Tensor workspace = conv2d_workspace(context, shape, dy.dtype());
@@ -59,7 +59,7 @@ template <class T>
 void conv2d_backward_weight(std::string_view op, Context& context, const kernels::Conv2dShape& shape, const Tensor& x,
                             const Tensor& dy, GradTarget dweight, const Conv2dGates& gates = {}) {
   T* to = dweight.tensor.data<T>();
-  dispatch_float<T>(
+  dispatch<T>(
       op, context,
       [&] {
         Tensor workspace = conv2d_workspace(context, shape, x.dtype());
@@ -68,10 +68,10 @@ void conv2d_backward_weight(std::string_view op, Context& context, const kernels
                                                 dweight.accumulate, workspace.data<T>());
       },
       [&](const auto& device) {
-        Tensor workspace = Tensor::empty(context, {device.conv2d_weight_gradient_workspace(shape)}, x.dtype());
+        Tensor workspace = Tensor::empty(context, {device.conv2d_weight_gradient_workspace(shape)}, DType::f32);
         device.conv2d_backward_weight(context.launch(), shape, x.data<T>(), dy.data<T>(), data_or_null<T>(gates.input),
                                       data_or_null<T>(gates.output), to, dweight.accumulate,
-                                      workspace.template data<T>());
+                                      workspace.template data<float>());
       });
 }
 
@@ -79,7 +79,7 @@ template <class T>
 void conv2d_backward_bias(std::string_view op, Context& context, const kernels::Conv2dShape& shape, const Tensor& dy,
                           GradTarget dbias) {
   T* to = dbias.tensor.data<T>();
-  dispatch_float<T>(
+  dispatch<T>(
       op, context,
       [&] { kernels::cpu::conv2d_backward_bias<T>(context.launch(), shape, dy.data<T>(), to, dbias.accumulate); },
       [&](const auto& device) {

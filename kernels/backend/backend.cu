@@ -13,6 +13,11 @@ constexpr std::string_view kName = "simt";
 
 template <class T>
 constexpr TypedKernels<T> kTyped = {
+    .conv2d_forward = device::conv2d_forward<T>,
+    .conv2d_backward_input = device::conv2d_backward_input<T>,
+    .conv2d_weight_gradient_workspace = device::conv2d_weight_gradient_workspace,
+    .conv2d_backward_weight = device::conv2d_backward_weight<T>,
+    .conv2d_backward_bias = device::conv2d_backward_bias<T>,
     .relu = device::relu<T>,
     .relu_backward = device::relu_backward<T>,
     .add = device::add<T>,
@@ -51,11 +56,6 @@ constexpr Backend kBackend = {
                 .synchronize = simt::synchronize},
     .f32 = kTyped<float>,
     .bf16 = kTyped<simt::bfloat16>,
-    .conv2d_forward = device::conv2d_forward,
-    .conv2d_backward_input = device::conv2d_backward_input,
-    .conv2d_weight_gradient_workspace = device::conv2d_weight_gradient_workspace,
-    .conv2d_backward_weight = device::conv2d_backward_weight,
-    .conv2d_backward_bias = device::conv2d_backward_bias,
     .to_bf16 = device::convert<float, simt::bfloat16>,
     .from_bf16 = device::convert<simt::bfloat16, float>,
     .multiply = device::multiply<float>,
@@ -89,7 +89,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_2() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_3() {
   return &bsg::kernels::kBackend;
 }
 #endif

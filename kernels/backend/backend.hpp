@@ -43,6 +43,12 @@ struct DeviceRuntime {
 // (parameters, statistics, gates, pooled values) is float for either.
 template <class T>
 struct TypedKernels {
+  decltype(&device::conv2d_forward<T>) conv2d_forward;
+  decltype(&device::conv2d_backward_input<T>) conv2d_backward_input;
+  decltype(&device::conv2d_weight_gradient_workspace) conv2d_weight_gradient_workspace;
+  decltype(&device::conv2d_backward_weight<T>) conv2d_backward_weight;
+  decltype(&device::conv2d_backward_bias<T>) conv2d_backward_bias;
+
   decltype(&device::relu<T>) relu;
   decltype(&device::relu_backward<T>) relu_backward;
   decltype(&device::add<T>) add;
@@ -77,12 +83,6 @@ struct Backend {
   TypedKernels<simt::bfloat16> bf16;
 
   // Of float alone.
-  decltype(&device::conv2d_forward) conv2d_forward;
-  decltype(&device::conv2d_backward_input) conv2d_backward_input;
-  decltype(&device::conv2d_weight_gradient_workspace) conv2d_weight_gradient_workspace;
-  decltype(&device::conv2d_backward_weight) conv2d_backward_weight;
-  decltype(&device::conv2d_backward_bias) conv2d_backward_bias;
-
   decltype(&device::convert<float, simt::bfloat16>) to_bf16;
   decltype(&device::convert<simt::bfloat16, float>) from_bf16;
 
@@ -126,6 +126,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_2";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_3";
 
 }  // namespace bsg::kernels

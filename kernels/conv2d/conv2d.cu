@@ -2,6 +2,7 @@
 // element lies.
 #include "kernels/common/sum_columns.hpp"
 #include "kernels/common/tiled_product.hpp"
+#include "kernels/common/vectors_device.hpp"
 #include "kernels/conv2d/conv2d_device.hpp"
 #include "kernels/simt/simt.hpp"
 
@@ -46,24 +47,27 @@ struct Extents {
     return gate == nullptr || gate[sample * count + channel] != 0;
   }
   // x under a tap of an output's window.
-  __device__ float input(const float* x, const float* gate, const Window& window, int tap, int channel) const {
+  template <class T>
+  __device__ float input(const T* x, const float* gate, const Window& window, int tap, int channel) const {
     const int row = window.row + tap / kernel_width * dilation;
     const int column = window.column + tap % kernel_width * dilation;
     if (!window.valid || row < 0 || row >= height || column < 0 || column >= width) return 0;
     if (!on(gate, window.sample, channels, channel)) return 0;
-    return x[((window.sample * height + row) * width + column) * channels + channel];
+    return widen(x[((window.sample * height + row) * width + column) * channels + channel]);
   }
 };
 
 // y [positions, K] = windows of x [positions, taps * C] times weight^T [taps * C, K].
+template <class T>
 struct Forward {
   using Row = Window;
   using Column = int64_t;
   static constexpr bool kRowsLieAlongDepth = true, kColumnsLieAlongDepth = true;
 
   Extents e;
-  const float *x, *weight, *bias, *input_gate, *output_gate;
-  float* y;
+  const T *x, *weight;
+  const float *bias, *input_gate, *output_gate;
+  T* y;
 
   __device__ int64_t rows() const { return e.batch * e.out_height * e.out_width; }
   __device__ int64_t columns() const { return e.outputs; }
@@ -73,22 +77,26 @@ struct Forward {
   __device__ float a(const Row& window, int64_t k) const {
     return e.input(x, input_gate, window, static_cast<int>(k / e.channels), static_cast<int>(k % e.channels));
   }
-  __device__ float b(const Column& output, int64_t k) const { return output < 0 ? 0 : weight[output * depth() + k]; }
+  __device__ float b(const Column& output, int64_t k) const {
+    return output < 0 ? 0 : widen(weight[output * depth() + k]);
+  }
   __device__ void store(int64_t m, int64_t n, unsigned, float value) const {
     const bool open = Extents::on(output_gate, m / e.out_width / e.out_height, e.outputs, n);
-    y[m * e.outputs + n] = !open ? 0 : bias != nullptr ? value + bias[n] : value;
+    y[m * e.outputs + n] = narrow<T>(!open ? 0 : bias != nullptr ? value + bias[n] : value);
   }
 };
 
 // dx [pixels, C] = windows of dy [pixels, taps * K] times weight [taps * K, C].
+template <class T>
 struct BackwardInput {
   using Row = Window;  // the pixel itself, in padded coordinates
   using Column = int64_t;
   static constexpr bool kRowsLieAlongDepth = true, kColumnsLieAlongDepth = false;
 
   Extents e;
-  const float *weight, *dy, *output_gate;
-  float* dx;
+  const T *weight, *dy;
+  const float* output_gate;
+  T* dx;
   bool accumulate;
 
   __device__ int64_t rows() const { return e.batch * e.height * e.width; }
@@ -108,19 +116,20 @@ struct BackwardInput {
     const int out_row = down / e.stride, out_column = right / e.stride;
     if (out_row >= e.out_height || out_column >= e.out_width) return 0;
     if (!Extents::on(output_gate, pixel.sample, e.outputs, k % e.outputs)) return 0;
-    return dy[((pixel.sample * e.out_height + out_row) * e.out_width + out_column) * e.outputs + k % e.outputs];
+    return widen(dy[((pixel.sample * e.out_height + out_row) * e.out_width + out_column) * e.outputs + k % e.outputs]);
   }
   __device__ float b(const Column& channel, int64_t k) const {
     if (channel < 0) return 0;
-    return weight[(k % e.outputs * e.taps + k / e.outputs) * e.channels + channel];
+    return widen(weight[(k % e.outputs * e.taps + k / e.outputs) * e.channels + channel]);
   }
   __device__ void store(int64_t m, int64_t n, unsigned, float value) const {
-    float& to = dx[m * e.channels + n];
-    to = accumulate ? to + value : value;
+    T& to = dx[m * e.channels + n];
+    to = narrow<T>(accumulate ? widen(to) + value : value);
   }
 };
 
 // dweight [K, taps * C] = dy^T [K, positions] times windows of x [positions, taps * C].
+template <class T>
 struct BackwardWeight {
   struct Column {
     int tap = 0, channel = 0;
@@ -130,7 +139,8 @@ struct BackwardWeight {
   static constexpr bool kRowsLieAlongDepth = false, kColumnsLieAlongDepth = false;
 
   Extents e;
-  const float *x, *dy, *input_gate, *output_gate;
+  const T *x, *dy;
+  const float *input_gate, *output_gate;
   float* partial;  // [parts, K, taps * C]
 
   __device__ int64_t rows() const { return e.outputs; }
@@ -142,7 +152,7 @@ struct BackwardWeight {
   }
   __device__ float a(const Row& output, int64_t k) const {
     if (output < 0 || !Extents::on(output_gate, k / e.out_width / e.out_height, e.outputs, output)) return 0;
-    return dy[k * e.outputs + output];
+    return widen(dy[k * e.outputs + output]);
   }
   __device__ float b(const Column& column, int64_t k) const {
     return column.valid ? e.input(x, input_gate, e.window_of_output(k), column.tap, column.channel) : 0;
@@ -173,16 +183,18 @@ int64_t weight_gradient_parts(const Conv2dShape& shape) {
 
 }  // namespace
 
-void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const float* x, const float* weight,
-                    const float* bias, const float* input_gate, const float* output_gate, float* y) {
-  tiled::launch_product(launch, Forward{Extents(shape), x, weight, bias, input_gate, output_gate, y},
+template <class T>
+void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const T* x, const T* weight, const float* bias,
+                    const float* input_gate, const float* output_gate, T* y) {
+  tiled::launch_product(launch, Forward<T>{Extents(shape), x, weight, bias, input_gate, output_gate, y},
                         shape.batch * shape.out_height() * shape.out_width(), shape.outputs,
                         shape.taps() * shape.channels, 1);
 }
 
-void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const float* weight, const float* dy,
-                           const float* output_gate, float* dx, bool accumulate) {
-  tiled::launch_product(launch, BackwardInput{Extents(shape), weight, dy, output_gate, dx, accumulate},
+template <class T>
+void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const T* weight, const T* dy,
+                           const float* output_gate, T* dx, bool accumulate) {
+  tiled::launch_product(launch, BackwardInput<T>{Extents(shape), weight, dy, output_gate, dx, accumulate},
                         shape.batch * shape.height * shape.width, shape.channels, shape.taps() * shape.outputs, 1);
 }
 
@@ -190,20 +202,33 @@ int64_t conv2d_weight_gradient_workspace(const Conv2dShape& shape) {
   return weight_gradient_parts(shape) * shape.weights();
 }
 
-void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, const float* x, const float* dy,
+template <class T>
+void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, const T* x, const T* dy,
                             const float* input_gate, const float* output_gate, float* dweight, bool accumulate,
                             float* workspace) {
   const int64_t parts = weight_gradient_parts(shape);
-  tiled::launch_product(launch, BackwardWeight{Extents(shape), x, dy, input_gate, output_gate, workspace},
+  tiled::launch_product(launch, BackwardWeight<T>{Extents(shape), x, dy, input_gate, output_gate, workspace},
                         shape.outputs, shape.taps() * shape.channels,
                         shape.batch * shape.out_height() * shape.out_width(), parts);
   simt::launch(add_parts, {static_cast<unsigned>((shape.weights() + tiled::kThreads - 1) / tiled::kThreads)},
                {tiled::kThreads}, launch.stream, workspace, shape.weights(), parts, dweight, accumulate);
 }
 
-void conv2d_backward_bias(const Launch& launch, const Conv2dShape& shape, const float* dy, float* dbias,
-                          bool accumulate) {
+template <class T>
+void conv2d_backward_bias(const Launch& launch, const Conv2dShape& shape, const T* dy, float* dbias, bool accumulate) {
   sum_columns(launch, dy, shape.batch * shape.out_height() * shape.out_width(), shape.outputs, dbias, accumulate);
 }
+
+#define BSG_INSTANTIATE(T)                                                                                           \
+  template void conv2d_forward<T>(const Launch&, const Conv2dShape&, const T*, const T*, const float*, const float*, \
+                                  const float*, T*);                                                                 \
+  template void conv2d_backward_input<T>(const Launch&, const Conv2dShape&, const T*, const T*, const float*, T*,    \
+                                         bool);                                                                      \
+  template void conv2d_backward_weight<T>(const Launch&, const Conv2dShape&, const T*, const T*, const float*,       \
+                                          const float*, float*, bool, float*);                                       \
+  template void conv2d_backward_bias<T>(const Launch&, const Conv2dShape&, const T*, float*, bool);
+BSG_INSTANTIATE(float)
+BSG_INSTANTIATE(simt::bfloat16)
+#undef BSG_INSTANTIATE
 
 }  // namespace bsg::kernels::device

@@ -1,5 +1,7 @@
-// 2-D convolution and its gradients on a device, for training where no vendor library is at hand. f32, by fused
-// multiply-adds; sums run in an order that the shape alone decides, so results are the same bits every time.
+// 2-D convolution and its gradients on a device, for training where no vendor library is at hand. T: float or
+// simt::bfloat16, the type of activations, of their gradients and of the weight that multiplies them. Sums are float,
+// and so are bias, gates and the parameters' gradients, which belong to float master weights. Sums run in an order that
+// the shape alone decides, so results are the same bits every time.
 //
 // What the functions of cpu:: compute, with their gates ([N, C] and [N, K] of 0 and 1; null: all on): a channel that is
 // off is not read, but takes its time (gated_conv_device.hpp has the convolutions that skip). Channels last:
@@ -15,23 +17,26 @@
 namespace bsg::kernels::device {
 
 // bias [K] may be null.
-void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const float* x, const float* weight,
-                    const float* bias, const float* input_gate, const float* output_gate, float* y);
+template <class T>
+void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const T* x, const T* weight, const float* bias,
+                    const float* input_gate, const float* output_gate, T* y);
 
 // dx = gradient of x for dy; added to dx when accumulate is set.
-void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const float* weight, const float* dy,
-                           const float* output_gate, float* dx, bool accumulate);
+template <class T>
+void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const T* weight, const T* dy,
+                           const float* output_gate, T* dx, bool accumulate);
 
-// Elements of the workspace of conv2d_backward_weight: one partial gradient for each part that the positions are cut
+// Floats of the workspace of conv2d_backward_weight: one partial gradient for each part that the positions are cut
 // into.
 std::int64_t conv2d_weight_gradient_workspace(const Conv2dShape& shape);
 
-void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, const float* x, const float* dy,
+template <class T>
+void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, const T* x, const T* dy,
                             const float* input_gate, const float* output_gate, float* dweight, bool accumulate,
                             float* workspace);
 
 // dbias[k] = sum of dy[..., k].
-void conv2d_backward_bias(const Launch& launch, const Conv2dShape& shape, const float* dy, float* dbias,
-                          bool accumulate);
+template <class T>
+void conv2d_backward_bias(const Launch& launch, const Conv2dShape& shape, const T* dy, float* dbias, bool accumulate);
 
 }  // namespace bsg::kernels::device
