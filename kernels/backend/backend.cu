@@ -39,6 +39,7 @@ constexpr TypedKernels<T> kTyped = {
     .copy_columns = device::copy_columns<T>,
     .option_a_shortcut = device::option_a_shortcut<T>,
     .option_a_shortcut_backward = device::option_a_shortcut_backward<T>,
+    .transpose = device::transpose<float, T>,
 };
 
 constexpr Backend kBackend = {
@@ -70,6 +71,13 @@ constexpr Backend kBackend = {
     .batch_norm_running = device::batch_norm_running,
     .batch_shaping = device::batch_shaping,
     .binary_concrete = device::binary_concrete,
+    .plan_gated_conv = device::plan_gated_conv,
+    .gated_conv_weight_bytes = device::weight_bytes,
+    .lay_out_gated_conv_weights = device::lay_out_weights,
+    .gated_conv = device::gated_conv,
+    .infer_gates = device::infer_gates,
+    .list_gates = device::list_gates,
+    .pooled_means = device::pooled_means,
     .linear = device::linear,
     .linear_backward_input = device::linear_backward_input,
     .linear_backward_weight = device::linear_backward_weight,

@@ -14,6 +14,7 @@
 #include "kernels/conv2d/conv2d_device.hpp"
 #include "kernels/elementwise/elementwise_device.hpp"
 #include "kernels/gate/gate_device.hpp"
+#include "kernels/gated_conv/gated_conv_device.hpp"
 #include "kernels/layout/layout_device.hpp"
 #include "kernels/linear/linear_device.hpp"
 #include "kernels/pool2d/pool2d_device.hpp"
@@ -73,6 +74,8 @@ struct TypedKernels {
 
   decltype(&device::option_a_shortcut<T>) option_a_shortcut;
   decltype(&device::option_a_shortcut_backward<T>) option_a_shortcut_backward;
+
+  decltype(&device::transpose<float, T>) transpose;  // from f32
 };
 
 struct Backend {
@@ -100,6 +103,15 @@ struct Backend {
 
   decltype(&device::batch_shaping) batch_shaping;
   decltype(&device::binary_concrete) binary_concrete;
+
+  // Of activations by ConvCompute.
+  decltype(&device::plan_gated_conv) plan_gated_conv;
+  decltype(&device::weight_bytes) gated_conv_weight_bytes;
+  decltype(&device::lay_out_weights) lay_out_gated_conv_weights;
+  decltype(&device::gated_conv) gated_conv;
+  decltype(&device::infer_gates) infer_gates;
+  decltype(&device::list_gates) list_gates;
+  decltype(&device::pooled_means) pooled_means;
 
   decltype(&device::linear) linear;
   decltype(&device::linear_backward_input) linear_backward_input;

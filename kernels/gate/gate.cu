@@ -43,6 +43,14 @@ struct MaskWriter {
   }
 };
 
+__device__ float pooled_mean(const PooledSums& pooled, float factor, std::int64_t sample, std::int64_t channels,
+                             std::int64_t channel) {
+  const float* from = pooled.sums + sample * pooled.tiles * channels + channel;
+  float sum = 0;
+  for (std::int64_t tile = 0; tile < pooled.tiles; ++tile) sum += from[tile * channels];
+  return sum * factor;
+}
+
 struct GateStorage {
   float pooled[GateLayers::kMaxInputs];
   float partial[kGateThreads];
@@ -51,18 +59,13 @@ struct GateStorage {
 };
 
 __global__ void __launch_bounds__(kGateThreads)
-    infer(PooledSums pooled, float factor, GateLayers layers, GateMask mask, float* logits) {
+    infer(PooledSums pooled, float factor, GateLayers layers, GateMask mask, GateReport report) {
   auto& s = simt::shared<GateStorage>();
   const unsigned t = simt::thread().x;
   const std::int64_t sample = simt::block().x;
   const auto inputs = static_cast<unsigned>(layers.inputs), hidden = static_cast<unsigned>(layers.hidden),
              outputs = static_cast<unsigned>(layers.outputs);
-  for (unsigned c = t; c < inputs; c += kGateThreads) {
-    const float* from = pooled.sums + sample * pooled.tiles * inputs + c;
-    float sum = 0;
-    for (std::int64_t tile = 0; tile < pooled.tiles; ++tile) sum += from[tile * inputs];
-    s.pooled[c] = sum * factor;
-  }
+  for (unsigned c = t; c < inputs; c += kGateThreads) s.pooled[c] = pooled_mean(pooled, factor, sample, inputs, c);
   simt::sync_block();
   // `slices` threads share a unit's inputs, so that neighbouring threads read neighbouring weights.
   const unsigned slices = kGateThreads / hidden, unit = t % hidden, slice = t / hidden;
@@ -84,11 +87,19 @@ __global__ void __launch_bounds__(kGateThreads)
     if (channel < outputs) {
       logit = layers.bias2[channel];
       for (unsigned h = 0; h < hidden; ++h) logit = std::fma(s.hidden[h], layers.weight2[h * outputs + channel], logit);
-      if (logits != nullptr) logits[sample * outputs + channel] = logit;
+      if (report.logits != nullptr) report.logits[sample * outputs + channel] = logit;
+      if (report.gates != nullptr) report.gates[sample * report.gates_pitch + channel] = logit > 0 ? 1 : 0;
     }
     writer.add(channel, logit > 0);
   }
   writer.finish();
+  if (report.open != nullptr && t == 0) report.open[sample * report.open_pitch] = mask.count[sample];
+}
+
+__global__ void __launch_bounds__(kGateThreads)
+    means_of(PooledSums pooled, float factor, std::int64_t elements, std::int64_t channels, float* means) {
+  const std::int64_t i = std::int64_t{simt::block().x} * kGateThreads + simt::thread().x;
+  if (i < elements) means[i] = pooled_mean(pooled, factor, i / channels, channels, i % channels);
 }
 
 struct ListStorage {
@@ -139,9 +150,16 @@ __global__ void __launch_bounds__(kGateThreads)
 }  // namespace
 
 void infer_gates(const Launch& launch, const PooledSums& pooled, const GateLayers& layers, const GateMask& mask,
-                 float* logits) {
+                 const GateReport& report) {
   simt::launch<GateStorage>(infer, {static_cast<unsigned>(mask.batch)}, {kGateThreads}, launch.stream, pooled,
-                            static_cast<float>(pooled.factor), layers, mask, logits);
+                            static_cast<float>(pooled.factor), layers, mask, report);
+}
+
+void pooled_means(const Launch& launch, const PooledSums& pooled, std::int64_t batch, std::int64_t channels,
+                  float* means) {
+  const std::int64_t elements = batch * channels;
+  simt::launch(means_of, {static_cast<unsigned>((elements + kGateThreads - 1) / kGateThreads)}, {kGateThreads},
+               launch.stream, pooled, static_cast<float>(pooled.factor), elements, channels, means);
 }
 
 void list_gates(const Launch& launch, const float* values, const GateMask& mask) {

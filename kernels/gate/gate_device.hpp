@@ -29,11 +29,22 @@ struct PooledSums {
   double factor = 1;
 };
 
-// Writes all of mask [mask.batch][layers.outputs]: a channel is on where its logit > 0, so a NaN is off. logits
-// [batch][outputs], or null: not wanted. One launch, a block a sample, nothing read by the host. The same bits in every
-// run. layers.outputs == mask.channels.
+// What a gate tells beside its mask. Null: not wanted.
+struct GateReport {
+  float* logits = nullptr;        // [batch][outputs]
+  std::int32_t* open = nullptr;   // [batch] at steps of open_pitch: how many channels are on
+  std::uint8_t* gates = nullptr;  // [batch][outputs], rows gates_pitch apart: 0 or 1
+  std::int64_t open_pitch = 0, gates_pitch = 0;
+};
+
+// Writes all of mask [mask.batch][layers.outputs]: a channel is on where its logit > 0, so a NaN is off. One launch, a
+// block a sample, nothing read by the host. The same bits in every run. layers.outputs == mask.channels.
 void infer_gates(const Launch& launch, const PooledSums& pooled, const GateLayers& layers, const GateMask& mask,
-                 float* logits);
+                 const GateReport& report = {});
+
+// means [batch][channels]: what a classifier reads.
+void pooled_means(const Launch& launch, const PooledSums& pooled, std::int64_t batch, std::int64_t channels,
+                  float* means);
 
 // mask from values [batch][channels]: on where value > 0.
 void list_gates(const Launch& launch, const float* values, const GateMask& mask);

@@ -85,6 +85,7 @@ struct ConvParameters {
   const void* weight;
   const std::uint16_t *input_list, *output_list;  // null where not gated
   const std::int32_t *input_count, *output_count;
+  const std::uint32_t* output_bits;  // of results that are multiplied by their gates; null: they are not
   const float *scale, *bias;
   const void* residual;
   void* y;

@@ -32,6 +32,7 @@ ConvParameters parameters_of(const GatedConv& a) {
     p.output_list = a.output_mask.list;
     p.output_count = a.output_mask.count;
   }
+  if (plan.sides == GatedSides::none) p.output_bits = a.output_mask.bits;
   p.scale = a.scale;
   p.bias = a.bias;
   p.residual = a.residual;

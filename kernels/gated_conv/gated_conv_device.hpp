@@ -104,9 +104,11 @@ struct GatedConv {
 
   const void* x = nullptr;  // [batch][height][width][x_pitch]; compacted by `inputs` where inputs are gated
   std::int64_t x_pitch = 0;
-  const void* weight = nullptr;    // of lay_out_weights
-  GateMask input_mask;             // of plan->shape.inputs channels; not read unless inputs are gated
-  GateMask output_mask;            // of plan->shape.outputs channels; not read unless outputs are gated
+  const void* weight = nullptr;  // of lay_out_weights
+  GateMask input_mask;           // of plan->shape.inputs channels; not read unless inputs are gated
+  // Of plan->shape.outputs channels; not read unless outputs are gated. But where the plan has no gated side, bits may
+  // be given alone: all channels are computed, and multiplied by 0 or 1.
+  GateMask output_mask;
   const float* scale = nullptr;    // [outputs] or null: 1
   const float* bias = nullptr;     // [outputs] or null: 0
   const void* residual = nullptr;  // null, or whole: [batch][out_height][out_width][residual_pitch >= outputs]

@@ -77,7 +77,7 @@ __device__ void run(const ConvParameters& p, const ConvBlock& b, conv_block::Sto
         }
       });
 
-  store_sums<float, kOutputs>(p, b, shared, tail, [&](int half, conv_block::Panel& panel) {
+  store_sums<float, kSides, kOutputs>(p, b, shared, tail, [&](int half, conv_block::Panel& panel) {
     const int row = static_cast<int>(simt::lane()) / 8;
 #pragma unroll
     for (int i = 0; i < kLanePositions / 2; ++i)

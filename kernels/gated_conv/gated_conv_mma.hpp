@@ -95,7 +95,7 @@ __device__ void run_mma(const ConvParameters& p, const ConvBlock& b, conv_block:
         }
       });
 
-  store_sums<T, kOutputs>(
+  store_sums<T, kSides, kOutputs>(
       p, b, shared, tail, [&](int half, float(&panel)[conv_block::kPanelRows][conv_block::kPanelPitch]) {
         const int row = lane >> 2, column = (lane & 3) * 2;
 #pragma unroll

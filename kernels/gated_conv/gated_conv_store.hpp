@@ -82,7 +82,7 @@ __device__ void add_residual(const ConvParameters& p, const ConvBlock& b, const 
 
 // Every thread of the block, once all products are done. kOutputs: slots that were multiplied. write(half, panel) puts
 // the sums of the warp's positions [16 half, 16 half + 16) into panel[position % 16][slot].
-template <class T, int kOutputs, class Write>
+template <class T, GatedSides kSides, int kOutputs, class Write>
 __device__ void store_sums(const ConvParameters& p, const ConvBlock& b, conv_block::Storage& shared,
                            const conv_block::Tail& tail, const Write& write) {
   using Element = ConvElement<T>;
@@ -100,6 +100,13 @@ __device__ void store_sums(const ConvParameters& p, const ConvBlock& b, conv_blo
     scale[e] = shared.scale[piece * Element::kPiece + e];
     bias[e] = shared.bias[piece * Element::kPiece + e];
     sum[e] = 0;
+  }
+  // Bit e is the gate of the piece's element e.
+  constexpr bool kMultiplied = kSides == GatedSides::outputs;  // or none
+  std::uint32_t gates = 0;
+  if (kMultiplied && p.output_bits && stored) {
+    const int channel = b.first_slot + piece * Element::kPiece;
+    gates = p.output_bits[b.sample * ((p.outputs + 31) / 32) + channel / 32] >> (channel % 32);
   }
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -121,6 +128,7 @@ __device__ void store_sums(const ConvParameters& p, const ConvBlock& b, conv_blo
       for (int e = 0; e < Element::kPiece; ++e) {
         // Not max(): a NaN stays one.
         if (p.relu) values[e] = values[e] < 0 ? 0.0f : values[e];
+        if (kMultiplied && p.output_bits) values[e] *= static_cast<float>(gates >> e & 1);
         sum[e] += values[e];
       }
       if (p.zero_filled)

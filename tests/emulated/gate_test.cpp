@@ -118,13 +118,13 @@ TEST_CASE("infer_gates: logits, bits, list and count agree with plain loops") {
       MaskArrays mask(c.batch, c.outputs);
       const GateLayers layers{c.inputs,     c.hidden,       c.outputs,   weight1.data(),
                               bias1.data(), weight2.data(), bias2.data()};
-      kernels::device::infer_gates({}, {pooled.data(), c.tiles, 0.125}, layers, mask.mask, logits.data());
+      kernels::device::infer_gates({}, {pooled.data(), c.tiles, 0.125}, layers, mask.mask, {.logits = logits.data()});
       test::check_close(logits.to_host(), plain_logits<double>(net, layers, c.batch, c.tiles, 0.125, sums),
                         plain_logits<float>(net, layers, c.batch, c.tiles, 0.125F, sums));
       check_mask(mask, logits.to_host());
       // Logits are not needed for the mask.
       MaskArrays alone(c.batch, c.outputs);
-      kernels::device::infer_gates({}, {pooled.data(), c.tiles, 0.125}, layers, alone.mask, nullptr);
+      kernels::device::infer_gates({}, {pooled.data(), c.tiles, 0.125}, layers, alone.mask);
       check_mask(alone, logits.to_host());
     }
   });
@@ -143,7 +143,7 @@ TEST_CASE("infer_gates: all on, all off, exactly 0 and NaN are off") {
       MaskArrays mask(1, channels);
       kernels::device::infer_gates({}, {pooled.data()},
                                    {channels, 1, channels, weight1.data(), bias1.data(), weight2.data(), bias2.data()},
-                                   mask.mask, nullptr);
+                                   mask.mask);
       check_mask(mask, biases);
       CHECK(test::value_of(mask.count) == (bias > 0 ? channels : 0));
     }
@@ -153,8 +153,51 @@ TEST_CASE("infer_gates: all on, all off, exactly 0 and NaN are off") {
     MaskArrays mask(1, channels);
     kernels::device::infer_gates({}, {pooled.data()},
                                  {channels, 1, channels, weight1.data(), bias1.data(), weight2.data(), bias2.data()},
-                                 mask.mask, nullptr);
+                                 mask.mask);
     CHECK(test::value_of(mask.count) == 0);
+  });
+}
+
+TEST_CASE("infer_gates reports into rows of any pitch; pooled means are sums times the factor") {
+  test::for_each_order([](std::string_view order) {
+    INFO(order);
+    const std::int64_t batch = 3, inputs = 20, channels = 300, tiles = 2, pitch = 310;
+    const Network net(inputs, 7, channels, 7);
+    const auto sums = test::Numbers(8).normals(batch * tiles * inputs);
+    simt::DeviceArray<float> weight1(net.weight1), bias1(net.bias1), weight2(net.weight2), bias2(net.bias2),
+        pooled(sums), means(static_cast<std::size_t>(batch * inputs));
+    const GateLayers layers{inputs, 7, channels, weight1.data(), bias1.data(), weight2.data(), bias2.data()};
+    MaskArrays mask(batch, channels);
+    simt::DeviceArray<std::int32_t> open(std::vector<std::int32_t>(12, -1));
+    simt::DeviceArray<std::uint8_t> gates(std::vector<std::uint8_t>(static_cast<std::size_t>(batch * pitch), 7));
+    kernels::device::infer_gates(
+        {}, {pooled.data(), tiles, 0.125}, layers, mask.mask,
+        {.open = open.data() + 1, .gates = gates.data() + 4, .open_pitch = 4, .gates_pitch = pitch});
+    const auto logits = plain_logits<double>(net, layers, batch, tiles, 0.125, sums);
+    const auto got_open = open.to_host();
+    const auto got_gates = gates.to_host();
+    for (std::int64_t n = 0; n < batch; ++n) {
+      std::int32_t on = 0;
+      std::int64_t wrong = 0;
+      for (std::int64_t i = 0; i < pitch; ++i) {
+        const std::int64_t c = i - 4;
+        const bool inside = c >= 0 && c < channels;
+        const int expected = !inside ? 7 : logits[static_cast<std::size_t>(n * channels + c)] > 0 ? 1 : 0;
+        on += inside ? expected : 0;
+        wrong += got_gates[static_cast<std::size_t>(n * pitch + i)] == expected ? 0 : 1;
+      }
+      CHECK(wrong == 0);
+      for (std::int64_t i = 0; i < 4; ++i) CHECK(got_open[static_cast<std::size_t>(4 * n + i)] == (i == 1 ? on : -1));
+    }
+    kernels::device::pooled_means({}, {pooled.data(), tiles, 0.125}, batch, inputs, means.data());
+    const auto got = means.to_host();
+    for (std::int64_t n = 0; n < batch; ++n)
+      for (std::int64_t c = 0; c < inputs; ++c) {
+        const auto at = [&](std::int64_t tile) {
+          return sums[static_cast<std::size_t>((n * tiles + tile) * inputs + c)];
+        };
+        CHECK(got[static_cast<std::size_t>(n * inputs + c)] == (at(0) + at(1)) * 0.125F);
+      }
   });
 }
 

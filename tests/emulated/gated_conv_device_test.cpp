@@ -148,6 +148,19 @@ TEST_CASE("gated convolutions on the device store zeros in off channels on reque
         }
 }
 
+TEST_CASE("dense convolutions on the device multiply their results by gates on request") {
+  const std::vector<ConvCase> cases = {
+      {"two passes, a word and a bit", 5, 5, 7, 17, 97, k3x3, Open::all, Open::all, 4},
+      {"less than a word", 2, 3, 4, 16, 20, k1x1, Open::half, Open::all},
+  };
+  for (const ConvCase& c : cases)
+    for (const ConvCompute compute : kComputes) DYNAMIC_SECTION(c.name << ", " << name_of(compute)) {
+        ConvProblem problem(c, compute, GatedSides::none);
+        problem.multiplied_by = test::draw_gates(Open::varied, c.batch, c.outputs, 9);
+        check_problem(problem, {}, GatedStore::compacted);
+      }
+}
+
 TEST_CASE("with all gates on, the bits of a gated convolution are those of the plain one") {
   const ConvCase c{"", 2, 9, 11, 72, 80, {3, 3, 2, 1, 1}, Open::all, Open::all};
   for (const ConvCompute compute : kComputes) {

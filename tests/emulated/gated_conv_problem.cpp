@@ -191,6 +191,7 @@ std::vector<double> ConvProblem::by_definition(const Finish& finish) const {
           if (finish.bias) sum += static_cast<S>(bias[at(k)]);
           if (finish.residual) sum += static_cast<S>(residual[to]);
           if (finish.relu && sum < 0) sum = 0;
+          if (multiplied_by && !multiplied_by->on(at(n), k)) sum = 0;
           y[to] = static_cast<double>(sum);
         }
   return y;
@@ -238,6 +239,8 @@ ConvResult run(const ConvProblem& problem, const Finish& finish, GatedStore stor
   arguments.weight = laid_out.data();
   if (problem.gates_inputs()) arguments.input_mask = inputs.mask();
   if (problem.gates_outputs()) arguments.output_mask = outputs.mask();
+  std::optional<DeviceGates> multiplied_by;
+  if (problem.multiplied_by) arguments.output_mask.bits = multiplied_by.emplace(*problem.multiplied_by).mask().bits;
   if (finish.scale) arguments.scale = scale.data();
   if (finish.bias) arguments.bias = bias.data();
   if (finish.residual) arguments.residual = residual.data();

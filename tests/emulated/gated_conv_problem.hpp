@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ struct ConvProblem {
   ConvCase c;
   kernels::device::ConvPlan plan;
   Gates inputs, outputs;  // all on where not gated
+  // Given to a plan without gated sides: what the results are multiplied by.
+  std::optional<Gates> multiplied_by = {};
   std::vector<float> x, weight, scale, bias, residual;
 
   // NaN lies in every weight, scale, bias and residual of a channel that is off (in all samples, where samples share
