@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The counterpart of benchmarks/training_step.cpp in PyTorch: the same networks, phases, batch and output."""
+"""The counterpart in PyTorch of bsg_bench's suite training: the same networks, phases, batch and output."""
 
 import argparse
 import json

@@ -1,0 +1,103 @@
+#include "benchmarks/bsg_bench/bench.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "benchmarks/bsg_bench/machine.hpp"
+#include "benchmarks/bsg_bench/table.hpp"
+#include "engine/core/error.hpp"
+#include "kernels/backend/backend.hpp"
+
+namespace bsg::bench {
+namespace {
+
+// FNV-1a: the same on every machine, unlike std::hash.
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t value = 0xcbf29ce484222325;
+  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return value;
+}
+
+// The median of a[i] / b[i] and its spread: what both had to suffer in one round cancels out.
+Summary paired_ratio(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> ratios(a.size());
+  std::transform(a.begin(), a.end(), b.begin(), ratios.begin(), std::divides<>());
+  return summarize(std::move(ratios));
+}
+
+ContextOptions context_options(const Options& options) {
+  return {.device = parse_device(options.device), .threads = options.threads, .seed = options.seed};
+}
+
+}  // namespace
+
+Bench::Bench(const Options& options)
+    : options_(options),
+      context_(context_options(options)),
+      peak_(options.threads),
+      stopwatch_(host_stopwatch(options.clock == "processor")) {
+  if (on_cpu() && options.precision != "f32")
+    throw_error<ConfigError>("--precision {}: the CPU computes in f32", options.precision);
+  if (on_cpu() && options.cache == "cold")
+    throw_error<ConfigError>("--cache cold: activations in a CPU's cache are what the inference plan is made for");
+  if (options.clock == "processor" && (options.threads != 1 || !on_cpu()))
+    throw_error<ConfigError>("--clock processor: needs --threads 1 and --device cpu, {} threads on {} were given",
+                             options.threads, to_string(context_.device()));
+  results_.commit = commit();
+  results_.precision = options.precision;
+  results_.cache = options.cache;
+  results_.clock = options.clock;
+  results_.seed = options.seed;
+  results_.machine = {processor_name(), cpu_instructions(), options.threads, std::string(to_string(context_.device())),
+                      on_cpu() ? "" : context_.backend().runtime.device_name()};
+  results_.start_memory = peak_memory();
+  fmt::print("{}{}", header(results_), column_names());
+}
+
+bool Bench::wants(const Group& group, std::string_view more) const {
+  return fmt::format("{} / {} / {}", group.suite, group.name, more).find(options_.filter) != std::string::npos;
+}
+
+std::vector<std::int64_t> Bench::batches(std::vector<std::int64_t> own) const {
+  return options_.batches.empty() ? own : options_.batches;
+}
+
+Generator Bench::random(std::string_view name) const { return Generator(options_.seed, hash(name)); }
+
+bool Bench::in_f32(std::string_view suite) const {
+  if (options_.precision == "f32") return true;
+  fmt::print("{}: computes in f32, left out\n", suite);
+  return false;
+}
+
+void Bench::measure(const Group& group, const std::vector<Execution>& executions) {
+  const bool with_peak = group.dense_macs > 0 && on_cpu();
+  std::vector<Work> pieces;
+  for (const Execution& execution : executions) pieces.push_back(execution.work);
+  if (with_peak) pieces.push_back([this](int times) { peak_.run(times); });
+  const std::vector<std::vector<double>> seconds =
+      time_in_turns(*stopwatch_, pieces, {options_.min_seconds, options_.rounds});
+  for (std::size_t i = 0; i < executions.size(); ++i) {
+    Line line{.suite = group.suite,
+              .name = group.name,
+              .gates = executions[i].gates,
+              .batch = group.batch,
+              .active_macs = executions[i].active_macs,
+              .dense_macs = group.dense_macs,
+              .seconds = summarize(seconds[i])};
+    if (with_peak) {
+      line.peak_gflops = 2e-9 * peak_.macs() / summarize(seconds.back()).median;
+      line.share_of_peak = paired_ratio(seconds.back(), seconds[i]).median * line.active_macs / peak_.macs();
+    }
+    if (executions.size() > 1) line.ratio = paired_ratio(seconds[i], seconds[0]);
+    fmt::print("{}", row(line));
+    std::fflush(stdout);
+    results_.lines.push_back(std::move(line));
+  }
+  results_.peak_memory = peak_memory();
+}
+
+}  // namespace bsg::bench

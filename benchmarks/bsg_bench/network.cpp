@@ -1,0 +1,144 @@
+// Whole networks by the inference plan: dense execution, and gated execution with gates that are on for a share of the
+// images, or as a trained checkpoint decides on real ones.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "benchmarks/bsg_bench/network_gates.hpp"
+#include "benchmarks/bsg_bench/suites.hpp"
+#include "data/loader.hpp"
+#include "engine/core/error.hpp"
+#include "engine/inference/plan.hpp"
+#include "models/registry.hpp"
+#include "tools/bsg_eval/subject.hpp"
+
+namespace bsg::bench {
+namespace {
+
+constexpr double kTolerance = 1e-4;  // between the executions' logits, relative to the largest
+
+// A network whose gates were decided, as a plan.
+struct Subject {
+  std::string gates;
+  std::unique_ptr<nn::Network> network;
+  std::unique_ptr<inference::Plan> plan;
+};
+
+double needed_macs(const nn::MacModel& macs, const inference::Output& output) {
+  const std::int64_t batch = output.open.shape()[0], layers = output.open.shape()[1];
+  const std::vector<std::int32_t> open = output.open.values<std::int32_t>();
+  double needed = 0;
+  for (std::int64_t n = 0; n < batch; ++n)
+    needed += static_cast<double>(macs.needed({open.begin() + n * layers, open.begin() + (n + 1) * layers}));
+  return needed;
+}
+
+void check_twins(const std::string& what, const Tensor& dense, const Tensor& gated) {
+  const std::vector<float> expected = dense.values<float>(), found = gated.values<float>();
+  float largest = 0;
+  for (const float value : expected) largest = std::max(largest, std::abs(value));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (!(std::abs(expected[i] - found[i]) <= kTolerance * largest))
+      throw_error<NumericError>("{}: gated execution gives the logit {}, dense execution {}", what, found[i],
+                                expected[i]);
+}
+
+// The first subject's dense execution, then each one's gated execution, of the same images.
+void measure(Bench& bench, Group group, std::vector<Subject>& subjects, const Tensor& images) {
+  std::vector<Execution> executions;
+  for (Subject& subject : subjects) {
+    const nn::MacModel& macs = subject.network->macs();
+    group.dense_macs = static_cast<double>(macs.dense) * static_cast<double>(group.batch);
+    const auto run = [&images, plan = subject.plan.get()](inference::Execution execution) {
+      return plan->run(images, {.execution = execution});
+    };
+    const inference::Output dense = run(inference::Execution::dense), gated = run(inference::Execution::gated);
+    check_twins(group.name + ", " + subject.gates, dense.logits, gated.logits);
+    const auto work = [run](inference::Execution execution) {
+      return [run, execution](int times) {
+        for (int time = 0; time < times; ++time) run(execution);
+      };
+    };
+    if (executions.empty()) executions.push_back({"dense", group.dense_macs, work(inference::Execution::dense)});
+    if (macs.gates() > 0)
+      executions.push_back({subject.gates, needed_macs(macs, gated), work(inference::Execution::gated)});
+  }
+  bench.measure(group, executions);
+}
+
+std::vector<std::int64_t> batches_of(const Bench& bench) {
+  return bench.batches(bench.options().quick ? std::vector<std::int64_t>{1, 4} : std::vector<std::int64_t>{1, 16, 128});
+}
+
+void run_drawn(Bench& bench, const std::string& arch) {
+  const auto group = [&](std::int64_t batch) {
+    return Group{"network", fmt::format("{}, batch {}", arch, batch), batch};
+  };
+  const std::vector<std::int64_t> batches = batches_of(bench);
+  if (std::none_of(batches.begin(), batches.end(), [&](std::int64_t batch) { return bench.wants(group(batch)); }))
+    return;
+  Context& context = bench.context();
+  Context host({.threads = context.threads()});
+  Generator random = bench.random(arch);
+  const std::int64_t most = *std::max_element(batches.begin(), batches.end());
+  const Tensor images = noise_images(host, std::max(most, kImagesToDecide), bench.image_size(), random);
+  std::vector<Subject> subjects;
+  for (const double density : bench.options().densities) {
+    Subject subject{
+        fmt::format("{:.2f}", density),
+        models::make_network(host, {.arch = arch, .height = bench.image_size(), .width = bench.image_size()},
+                             bench.options().seed)};
+    const bool gated = subject.network->macs().gates() > 0;
+    if (gated) set_density(host, *subject.network, images, density);
+    subject.network->move(context);
+    subject.plan = std::make_unique<inference::Plan>(context, *subject.network);
+    subjects.push_back(std::move(subject));
+    if (!gated) break;
+  }
+  for (const std::int64_t batch : batches)
+    if (bench.wants(group(batch)))
+      measure(bench, group(batch), subjects, first_images(host, images, batch).to(context));
+}
+
+void run_recorded(Bench& bench) {
+  const Options& options = bench.options();
+  Context& context = bench.context();
+  Context host({.threads = context.threads()});
+  tools::Subject trained = tools::subject_of_checkpoint(host, options.checkpoint);
+  trained.network->move(context);
+  for (const std::int64_t batch : batches_of(bench)) {
+    const Group group{"network", fmt::format("{}, batch {}", trained.arch, batch), batch};
+    if (!bench.wants(group)) continue;
+    data::OpenOptions open = trained.open;
+    open.limit = batch;
+    data::Loader loader(host, data::open_dataset(options.data, data::Split::test, open), trained.transform,
+                        {.batch = batch});
+    data::Batch loaded;
+    loader.start(0);
+    if (loader.examples() < batch || !loader.next(loaded))
+      throw_error<DataError>("{}: holds {} test images, a batch of {} was asked for", options.data, loader.examples(),
+                             batch);
+    std::vector<Subject> subjects;
+    subjects.push_back({"recorded", nullptr, std::make_unique<inference::Plan>(context, *trained.network)});
+    subjects.back().network = std::move(trained.network);
+    measure(bench, group, subjects, loaded.images.to(context));
+    trained.network = std::move(subjects.back().network);
+  }
+}
+
+}  // namespace
+
+void run_network(Bench& bench) {
+  const Options& options = bench.options();
+  if (!bench.in_f32("network")) return;
+  if (!options.checkpoint.empty()) return run_recorded(bench);
+  std::vector<std::string> archs = options.archs;
+  if (archs.empty())
+    archs = options.quick ? std::vector<std::string>{"resnet20_bas"}
+                          : std::vector<std::string>{"resnet20", "resnet20_bas", "resnet56_bas"};
+  for (const std::string& arch : archs) run_drawn(bench, arch);
+}
+
+}  // namespace bsg::bench

@@ -1,0 +1,61 @@
+#include "benchmarks/bsg_bench/network_gates.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+
+#include "engine/core/error.hpp"
+
+namespace bsg::bench {
+namespace {
+
+// Between the value that is number `on` from above and the next: so many are above it.
+float threshold(std::vector<float> values, std::size_t on) {
+  std::sort(values.begin(), values.end(), std::greater<>());
+  if (on == 0) return values.front() + 1;
+  if (on == values.size()) return values.back() - 1;
+  return (values[on - 1] + values[on]) / 2;
+}
+
+}  // namespace
+
+Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random) {
+  Tensor images = Tensor::empty(context, {count, 3, size, size});
+  float* next = images.data<float>();
+  for (std::int64_t n = 0; n < count; ++n)
+    for (int c = 0; c < 3; ++c) {
+      const double brightness = random.normal(), contrast = 0.25 + random.uniform();
+      for (int i = 0; i < size * size; ++i) *next++ = static_cast<float>(brightness + contrast * random.normal());
+    }
+  return images;
+}
+
+Tensor first_images(Context& context, const Tensor& images, std::int64_t count) {
+  const std::size_t each = static_cast<std::size_t>(images.numel() / images.shape()[0]);
+  return Tensor::from(context, {count, images.shape()[1], images.shape()[2], images.shape()[3]},
+                      images.span<float>().first(static_cast<std::size_t>(count) * each));
+}
+
+void set_density(Context& context, nn::Network& network, const Tensor& images, double density) {
+  std::vector<Parameter*> biases;
+  for (Parameter* parameter : network.parameters())
+    if (parameter->gating && parameter->name.ends_with(".fc2.bias")) biases.push_back(parameter);
+  for (std::size_t layer = 0; layer < biases.size(); ++layer) {
+    std::vector<nn::GateTrace> traces;
+    network.forward({.context = context}, images, traces);
+    if (traces.size() != biases.size())
+      throw_error<ShapeError>("set_density: {} gated layers, {} biases of gates", traces.size(), biases.size());
+    const std::span<const float> logits = std::as_const(traces[layer].logits.value).span<float>();
+    const std::span<float> bias = biases[layer]->value.span<float>();
+    const std::size_t samples = logits.size() / bias.size();
+    const auto on = static_cast<std::size_t>(std::lround(density * static_cast<double>(samples)));
+    for (std::size_t gate = 0; gate < bias.size(); ++gate) {
+      std::vector<float> values(samples);
+      for (std::size_t n = 0; n < samples; ++n) values[n] = logits[n * bias.size() + gate];
+      bias[gate] -= threshold(std::move(values), on);
+    }
+  }
+}
+
+}  // namespace bsg::bench

@@ -1,0 +1,21 @@
+// Networks with gates at a wanted density, and images to run them on.
+#pragma once
+
+#include "engine/core/random.hpp"
+#include "engine/nn/network.hpp"
+
+namespace bsg::bench {
+
+// Images that a gate's threshold is set by, at least.
+inline constexpr std::int64_t kImagesToDecide = 64;
+
+// f32 [count, 3, size, size], each image with a brightness and a contrast of its own: without them all
+// would look alike to a gate, which sees means over planes.
+Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random);
+Tensor first_images(Context& context, const Tensor& images, std::int64_t count);
+
+// Moves the last bias of every gating module so that each gate is on for the share `density` of the images, layer after
+// layer, since gates change what later ones see. The network is on the CPU.
+void set_density(Context& context, nn::Network& network, const Tensor& images, double density);
+
+}  // namespace bsg::bench
