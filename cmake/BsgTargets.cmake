@@ -46,6 +46,19 @@ function(bsg_emulated_sources)
   set_source_files_properties(${ARGN} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS -Wno-unknown-pragmas)
 endfunction()
 
+# bsg_cuda_objects(NAME [SOURCES ...]): .cu files compiled by nvcc, once, for whatever links NAME.
+function(bsg_cuda_objects name)
+  cmake_parse_arguments(arg "" "" "SOURCES" ${ARGN})
+  add_library(${name} OBJECT ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE --expt-relaxed-constexpr)
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
+  set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_VISIBILITY_PRESET hidden)
+  if(BSG_WARNINGS_AS_ERRORS)
+    target_compile_options(${name} PRIVATE -Werror=all-warnings)
+  endif()
+  target_link_libraries(${name} INTERFACE CUDA::cudart_static)
+endfunction()
+
 # bsg_program(NAME [SOURCES ...] [LINK ...]): an executable in the build folder's bin/.
 function(bsg_program name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})

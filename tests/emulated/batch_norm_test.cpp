@@ -225,7 +225,7 @@ TEST_CASE("batch_norm_forward and _backward agree with plain loops") {
   });
 }
 
-TEST_CASE("batch_norm: a NaN stays in its channel, and passes the ReLU") {
+TEST_CASE("batch_norm: a NaN stays in its channel, and passes the ReLU", "[small]") {
   const BatchNormRows s{50, 8};
   auto x = test::Numbers(3).normals(400);
   x[8 * 20 + 3] = std::numeric_limits<float>::quiet_NaN();

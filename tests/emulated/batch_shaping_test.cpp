@@ -173,7 +173,7 @@ TEST_CASE("batch_shaping on the device: other priors and limits of the density")
   });
 }
 
-TEST_CASE("batch_shaping on the device: equal values have the ranks of their order in the batch") {
+TEST_CASE("batch_shaping on the device: equal values have the ranks of their order in the batch", "[small]") {
   const BetaDistribution prior(1, 1);  // gradient -2 * (rank / (batch + 1) - x)
   test::for_each_order([&](std::string_view order) {
     for (const std::int64_t batch : {5, 256, 700}) {
@@ -192,7 +192,7 @@ TEST_CASE("batch_shaping on the device: equal values have the ranks of their ord
   });
 }
 
-TEST_CASE("batch_shaping on the device: a NaN stays in its gate, and so does what is no probability") {
+TEST_CASE("batch_shaping on the device: a NaN stays in its gate, and so does what is no probability", "[small]") {
   const BetaDistribution prior(0.6, 0.4);
   test::for_each_order([&](std::string_view order) {
     for (const std::int64_t batch : {3, 200, 600, 3000}) {

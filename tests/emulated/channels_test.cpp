@@ -115,7 +115,7 @@ TEST_CASE("scale_channels, mask_channels and fill_channels agree with plain loop
   });
 }
 
-TEST_CASE("dot_channels and sum_channels agree with plain loops") {
+TEST_CASE("dot_channels and sum_channels agree with plain loops", "[small]") {
   test::for_each_order([](std::string_view order) {
     for (const ChannelsLastShape& s : kShapes) {
       INFO(order << " " << s.samples << " x " << s.plane << " x " << s.channels);
@@ -125,7 +125,7 @@ TEST_CASE("dot_channels and sum_channels agree with plain loops") {
   });
 }
 
-TEST_CASE("global average pooling on the device: a NaN stays in its channel") {
+TEST_CASE("global average pooling on the device: a NaN stays in its channel", "[small]") {
   const ChannelsLastShape s{1, 20, 16};
   auto x = test::Numbers(1).normals(320);
   x[16 * 7 + 5] = std::numeric_limits<float>::quiet_NaN();

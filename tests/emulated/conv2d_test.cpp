@@ -62,7 +62,7 @@ TEST_CASE("device convolution: gradients are added to what is there") {
   }
 }
 
-TEST_CASE("device convolution: gates all on are no gates, all off leave zeros") {
+TEST_CASE("device convolution: gates all on are no gates, all off leave zeros", "[small]") {
   ConvolutionProblem problem = random_convolution(kShapes[3], ConvPrecision::f32, ConvGates::none, 1, 3);
   const ConvolutionPasses<float> dense = device_convolution(problem);
   problem.input_gate.assign(static_cast<std::size_t>(problem.shape.batch * problem.shape.channels), 1);

@@ -101,7 +101,7 @@ TEST_CASE("element-wise kernels on the device agree with plain loops") {
   }
 }
 
-TEST_CASE("element-wise kernels on the device take arrays at any address, and results in place") {
+TEST_CASE("element-wise kernels on the device take arrays at any address, and results in place", "[small]") {
   const std::int64_t count = 100;
   const auto x = values<float>(count + 1, 5);
   test::for_each_order([&](std::string_view order) {
@@ -120,7 +120,7 @@ TEST_CASE("element-wise kernels on the device take arrays at any address, and re
   });
 }
 
-TEST_CASE("sum_sigmoid and its gradient on the device") {
+TEST_CASE("sum_sigmoid and its gradient on the device", "[small]") {
   test::for_each_order([](std::string_view order) {
     for (const std::int64_t count : {0, 1, 31, 1024, 1025, 5000}) {
       INFO(order << " count " << count);
@@ -131,7 +131,8 @@ TEST_CASE("sum_sigmoid and its gradient on the device") {
       simt::DeviceArray<double> partials(static_cast<std::size_t>(device::kSumPartials));
       simt::DeviceArray<unsigned> ticket(std::vector<unsigned>{0});
       device::sum_sigmoid({}, count, logits.data(), 0.25, sum.data(), partials.data(), ticket.data());
-      CHECK(test::value_of(sum) == Approx(exact).epsilon(1e-7));
+      // One value alone has exp's error, of up to two units in the last place on a GPU.
+      CHECK(test::value_of(sum) == Approx(exact).epsilon(3e-7));
       CHECK(test::value_of(ticket) == 0);
       for (const bool accumulate : {false, true}) {
         device::sum_sigmoid_backward({}, count, logits.data(), 0.25, scale.data(), dx.data(), accumulate);

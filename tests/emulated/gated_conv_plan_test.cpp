@@ -100,7 +100,7 @@ TEST_CASE("plans of ResNet's layers leave few lanes idle and let two blocks shar
   }
 }
 
-TEST_CASE("weights are laid out in rows of outputs, or of inputs where these alone are gated") {
+TEST_CASE("weights are laid out in rows of outputs, or of inputs where these alone are gated", "[small]") {
   const std::int64_t outputs = 5, inputs = 3, taps = 6;
   const auto value = [](std::int64_t k, std::int64_t c, std::int64_t t) {
     return static_cast<float>(100 * k + 10 * c + t) + 0.001f;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/simt/number.hpp"
+#include "tests/emulated/close.hpp"
 #include "tests/support/catch.hpp"
 
 namespace bsg::test {
@@ -23,9 +24,9 @@ constexpr std::uint8_t kUnwritten = 0xa5;  // in every byte of y before a launch
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 std::vector<float> random_values(std::int64_t count, double scale, std::uint64_t seed) {
-  Generator random(seed);
+  Numbers numbers(seed);
   std::vector<float> values;
-  for (std::int64_t i = 0; i < count; ++i) values.push_back(static_cast<float>(scale * random.normal()));
+  for (std::int64_t i = 0; i < count; ++i) values.push_back(static_cast<float>(scale * numbers.normal()));
   return values;
 }
 
@@ -65,14 +66,11 @@ class DeviceActivations {
   simt::DeviceArray<std::uint8_t> memory_;
 };
 
-std::vector<std::uint16_t> draw_list(Open open, std::int64_t channels, Generator& random) {
+std::vector<std::uint16_t> draw_list(Open open, std::int64_t channels, Numbers& numbers) {
   std::vector<std::uint16_t> list;
-  const std::int64_t chosen =
-      open == Open::last
-          ? channels - 1
-          : std::min(channels - 1, static_cast<std::int64_t>(random.uniform() * static_cast<double>(channels)));
+  const std::int64_t chosen = open == Open::last ? channels - 1 : std::min(channels - 1, numbers.below(channels));
   for (std::int64_t c = 0; c < channels; ++c) {
-    const double draw = random.uniform();
+    const float draw = numbers.uniform();
     const bool on = open == Open::all || (open == Open::half && draw < 0.5) || (open == Open::tenth && draw < 0.1) ||
                     ((open == Open::one || open == Open::last) && c == chosen);
     if (on) list.push_back(static_cast<std::uint16_t>(c));
@@ -107,11 +105,11 @@ bool Gates::ever_on(std::int64_t channel) const {
 }
 
 Gates draw_gates(Open open, std::int64_t batch, std::int64_t channels, std::uint64_t seed) {
-  Generator random(seed);
+  Numbers numbers(seed);
   Gates gates{channels, {}};
   for (std::int64_t n = 0; n < batch; ++n) {
     constexpr Open kVaried[] = {Open::none, Open::all, Open::half, Open::one, Open::tenth};
-    gates.lists.push_back(draw_list(open == Open::varied ? kVaried[n % 5] : open, channels, random));
+    gates.lists.push_back(draw_list(open == Open::varied ? kVaried[n % 5] : open, channels, numbers));
   }
   return gates;
 }

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/core/random.hpp"
 #include "kernels/gated_conv/gated_conv_device.hpp"
 #include "kernels/simt/runtime.hpp"
 

@@ -65,7 +65,7 @@ void check_shortcut(const device::OptionAShape& s) {
 
 }  // namespace
 
-TEST_CASE("transpose turns channels first into channels last and back") {
+TEST_CASE("transpose turns channels first into channels last and back", "[small]") {
   test::for_each_order([](std::string_view order) {
     struct Case {
       std::int64_t batch, rows, columns;
@@ -104,7 +104,7 @@ TEST_CASE("convert rounds to nearest even and keeps what bf16 holds") {
   });
 }
 
-TEST_CASE("option_a_shortcut on the device: forward and backward") {
+TEST_CASE("option_a_shortcut on the device: forward and backward", "[small]") {
   test::for_each_order([](std::string_view order) {
     using device::OptionAShape;
     for (const OptionAShape& s :

@@ -88,7 +88,7 @@ TEST_CASE("linear on the device: forward and gradients, sizes around the tiles")
   });
 }
 
-TEST_CASE("linear on the device: a NaN stays in its row") {
+TEST_CASE("linear on the device: a NaN stays in its row", "[small]") {
   const LinearShape s{3, 5, 2};
   std::vector<float> x(15, 1);
   x[7] = std::numeric_limits<float>::quiet_NaN();

@@ -46,7 +46,7 @@ void check_packs(std::size_t length) {
 
 }  // namespace
 
-TEST_CASE("copies land in the stage that their group was waited for") {
+TEST_CASE("copies land in the stage that their group was waited for", "[small]") {
   check_stages<4>();
   check_stages<8>();
   check_stages<16>();

@@ -111,7 +111,7 @@ void check(const Case& c, Kind kind, bool accumulate) {
 
 }  // namespace
 
-TEST_CASE("max and average pooling on the device agree with the CPU's: ties, NaN, padding") {
+TEST_CASE("max and average pooling on the device agree with the CPU's: ties, NaN, padding", "[small]") {
   test::for_each_order([](std::string_view order) {
     for (const Case& c : kCases)
       for (const Kind kind : {Kind::max, Kind::average, Kind::average_with_padding})

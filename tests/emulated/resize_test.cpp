@@ -128,7 +128,7 @@ TEST_CASE("bilinear_resize on the device: up, down, corners, one pixel") {
   });
 }
 
-TEST_CASE("bilinear_resize on the device: to the same size it is a copy, infinities and NaN included") {
+TEST_CASE("bilinear_resize on the device: to the same size it is a copy, infinities and NaN included", "[small]") {
   test::for_each_order([](std::string_view order) {
     INFO(order);
     auto x = test::Numbers(2).normals(7 * 9 * 4);
@@ -169,7 +169,7 @@ TEST_CASE("bilinear_resize on the device: the largest extents do not overflow") 
   }
 }
 
-TEST_CASE("copy_columns on the device: any widths, strides and addresses") {
+TEST_CASE("copy_columns on the device: any widths, strides and addresses", "[small]") {
   test::for_each_order([](std::string_view order) {
     INFO(order);
     for (const bool accumulate : {false, true}) {

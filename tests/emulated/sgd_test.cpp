@@ -51,7 +51,7 @@ TEST_CASE("sgd_step on the device follows the formula, with a copy in bf16") {
   });
 }
 
-TEST_CASE("sgd_step on the device: part of a buffer, at any address") {
+TEST_CASE("sgd_step on the device: part of a buffer, at any address", "[small]") {
   simt::DeviceArray<float> gradient(std::vector<float>(9, 1)), value(std::vector<float>(9, 1)),
       velocity(std::vector<float>(9, 0));
   kernels::device::sgd_step({}, 5, {0.5, 0, 0, false}, gradient.data() + 1, value.data() + 1, velocity.data() + 1,

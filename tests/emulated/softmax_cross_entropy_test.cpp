@@ -150,7 +150,7 @@ TEST_CASE("softmax_cross_entropy on the device agrees with the definition") {
   });
 }
 
-TEST_CASE("softmax_cross_entropy on the device: large logits, masked classes, NaN") {
+TEST_CASE("softmax_cross_entropy on the device: large logits, masked classes, NaN", "[small]") {
   test::for_each_order([](std::string_view order) {
     INFO(order);
     const CrossEntropy a{1, 3};

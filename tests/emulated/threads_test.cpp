@@ -131,7 +131,7 @@ TEST_CASE("parties of lanes exchange apart from each other") {
   }
 }
 
-TEST_CASE("barriers let a block and a warp pass values through shared storage") {
+TEST_CASE("barriers let a block and a warp pass values through shared storage", "[small]") {
   std::vector<float> x(5 * 256);
   std::iota(x.begin(), x.end(), 0.0f);
   test::for_each_order([&](std::string_view order) {
@@ -173,7 +173,7 @@ TEST_CASE("a block's sum has the same bits on every thread and in every order") 
   });
 }
 
-TEST_CASE("the block that finishes last sees what the others wrote") {
+TEST_CASE("the block that finishes last sees what the others wrote", "[small]") {
   const std::vector<float> x = uneven(5000);
   test::for_each_order([&](std::string_view order) {
     INFO(order);

@@ -12,6 +12,7 @@ namespace {
 
 // Of this process: test cases run one after another.
 bool any_skipped = false;
+bsg::test::Obstacle obstacle = nullptr;
 
 }  // namespace
 
@@ -22,9 +23,16 @@ void skip(const std::string& reason) {
   any_skipped = true;
 }
 
+Precondition::Precondition(Obstacle find) { obstacle = find; }
+
 }  // namespace bsg::test
 
 int main(int argc, char** argv) {
+  if (obstacle != nullptr)
+    if (const std::string reason = obstacle(); !reason.empty()) {
+      std::printf("skipped: %s\n", reason.c_str());
+      return 4;
+    }
   if (Catch::Session().run(argc, argv) != 0) return 1;
   return any_skipped ? 4 : 0;
 }

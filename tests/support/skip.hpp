@@ -8,4 +8,11 @@ namespace bsg::test {
 // when no test failed. The caller returns.
 void skip(const std::string& reason);
 
+// What keeps every case of a program from running here, or "".
+using Obstacle = std::string (*)();
+// An object of namespace scope makes its program ask first, and skip as a whole.
+struct Precondition {
+  explicit Precondition(Obstacle find);
+};
+
 }  // namespace bsg::test
