@@ -47,13 +47,13 @@ std::size_t Allocator::size_class(std::size_t bytes) {
 Allocator::~Allocator() { trim(); }
 
 void* Allocator::take(std::size_t block_bytes) const {
-  if (source_.runtime != nullptr) return source_.runtime->allocate(block_bytes);
+  if (source_.runtime != nullptr) return source_.runtime->allocate(block_bytes, source_.stream.get());
   return system_allocate(block_bytes + (guarded() ? 2 * kGuardBytes : 0));
 }
 
 void Allocator::give_back(void* base, std::size_t block_bytes) const noexcept {
   if (source_.runtime != nullptr) {
-    source_.runtime->release(base);
+    source_.runtime->release(base, source_.stream.get());
   } else {
     system_free(base, block_bytes + (guarded() ? 2 * kGuardBytes : 0));
   }
@@ -100,7 +100,7 @@ void* Allocator::allocate(std::size_t bytes) {
     std::memset(block + bytes, kSentinel, block_bytes - bytes + kGuardBytes);
   }
   if (options_.poison && source_.runtime != nullptr) {
-    source_.runtime->clear(block, 0xFF, bytes, source_.stream);
+    source_.runtime->clear(block, 0xFF, bytes, source_.stream.get());
   } else if (options_.poison) {
     std::memset(block, 0xFF, bytes);
   }

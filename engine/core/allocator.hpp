@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/core/device.hpp"
@@ -31,7 +32,8 @@ struct AllocatorOptions {
 struct MemorySource {
   Device device = Device::cpu;
   const kernels::DeviceRuntime* runtime = nullptr;
-  void* stream = nullptr;  // the queue of all work on this memory, so that a freed block may be handed out at once
+  // The queue of all work on this memory, so that a freed block may be handed out at once; goes with the last block.
+  std::shared_ptr<void> stream;
 };
 
 struct AllocatorStatistics {
@@ -47,7 +49,8 @@ class Allocator {
  public:
   static constexpr std::size_t kAlignment = 64;
 
-  explicit Allocator(AllocatorOptions options = {}, MemorySource source = {}) : options_(options), source_(source) {}
+  explicit Allocator(AllocatorOptions options = {}, MemorySource source = {})
+      : options_(options), source_(std::move(source)) {}
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;

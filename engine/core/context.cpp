@@ -8,7 +8,10 @@ namespace {
 
 MemorySource memory_of(Device device, const kernels::Backend* backend) {
   if (backend == nullptr) return {};
-  return {.device = device, .runtime = &backend->runtime, .stream = nullptr};
+  const kernels::DeviceRuntime& runtime = backend->runtime;
+  return {.device = device,
+          .runtime = &runtime,
+          .stream = std::shared_ptr<void>(runtime.create_stream(), runtime.destroy_stream)};
 }
 
 }  // namespace

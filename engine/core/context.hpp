@@ -20,7 +20,8 @@ struct ContextOptions {
   AllocatorOptions allocator = {};
 };
 
-// Where work runs and what it draws from: passed to every op, never global. Tensors keep the allocator alive.
+// Where work runs and what it draws from: passed to every op, never global. Tensors keep the allocator alive. On a
+// device a context has a stream of its own, so what it computed is for this context (or for the host, which waits).
 class Context {
  public:
   // Throws ConfigError when this build or machine does not have the device.
@@ -29,7 +30,7 @@ class Context {
   Device device() const { return allocator_->source().device; }
   bool on_cpu() const { return backend_ == nullptr; }
   int threads() const { return threads_; }
-  kernels::Launch launch() const { return {.threads = threads_, .stream = allocator_->source().stream}; }
+  kernels::Launch launch() const { return {.threads = threads_, .stream = allocator_->source().stream.get()}; }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   Generator& random() { return random_; }
   // The kernels of a device that is not the CPU.

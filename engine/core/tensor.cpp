@@ -194,7 +194,7 @@ void Tensor::copy_from(const Tensor& source) {
   if (bytes() > 0) {
     if (device() == source.device()) {
       if (const MemorySource& memory = storage_->source(); memory.runtime != nullptr) {
-        memory.runtime->copy_on_device(raw(), source.raw(), bytes(), memory.stream);
+        memory.runtime->copy_on_device(raw(), source.raw(), bytes(), memory.stream.get());
       } else {
         std::memmove(raw(), source.raw(), bytes());
       }
@@ -211,7 +211,7 @@ void Tensor::copy_from(const Tensor& source) {
 void Tensor::clear() {
   if (bytes() == 0) return;
   if (const MemorySource& memory = storage_->source(); memory.runtime != nullptr) {
-    memory.runtime->clear(raw(), 0, bytes(), memory.stream);
+    memory.runtime->clear(raw(), 0, bytes(), memory.stream.get());
   } else {
     std::memset(raw(), 0, bytes());
   }
@@ -223,10 +223,10 @@ void Tensor::read(void* to) const {
   if (memory.runtime == nullptr) {
     std::memcpy(to, raw(), bytes());
   } else if (shape_.rank() != 4) {
-    memory.runtime->copy_to_host(to, raw(), bytes(), memory.stream);
+    memory.runtime->copy_to_host(to, raw(), bytes(), memory.stream.get());
   } else {
     std::vector<std::byte> values(bytes());
-    memory.runtime->copy_to_host(values.data(), raw(), bytes(), memory.stream);
+    memory.runtime->copy_to_host(values.data(), raw(), bytes(), memory.stream.get());
     exchange_axes(size_of(dtype_), shape_[0], shape_[2] * shape_[3], shape_[1], values.data(), to);
   }
 }
@@ -237,11 +237,11 @@ void Tensor::assign(const void* from) {
   if (memory.runtime == nullptr) {
     std::memcpy(raw(), from, bytes());
   } else if (shape_.rank() != 4) {
-    memory.runtime->copy_to_device(raw(), from, bytes(), memory.stream);
+    memory.runtime->copy_to_device(raw(), from, bytes(), memory.stream.get());
   } else {
     std::vector<std::byte> values(bytes());
     exchange_axes(size_of(dtype_), shape_[0], shape_[1], shape_[2] * shape_[3], from, values.data());
-    memory.runtime->copy_to_device(raw(), values.data(), bytes(), memory.stream);
+    memory.runtime->copy_to_device(raw(), values.data(), bytes(), memory.stream.get());
   }
 }
 

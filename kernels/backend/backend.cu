@@ -50,11 +50,20 @@ constexpr Backend kBackend = {
                 .destroy_stream = simt::destroy_stream,
                 .allocate = simt::allocate,
                 .release = simt::release,
+                .allocate_pinned = simt::allocate_pinned,
+                .release_pinned = simt::release_pinned,
                 .copy_to_device = simt::copy_to_device,
                 .copy_to_host = simt::copy_to_host,
+                .copy_to_host_later = simt::copy_to_host_later,
                 .copy_on_device = simt::copy_on_device,
                 .clear = simt::clear,
-                .synchronize = simt::synchronize},
+                .synchronize = simt::synchronize,
+                .create_event = simt::create_event,
+                .destroy_event = simt::destroy_event,
+                .record_event = simt::record_event,
+                .wait_for_event = simt::wait_for_event,
+                .synchronize_event = simt::synchronize_event,
+                .elapsed_milliseconds = simt::elapsed_milliseconds},
     .f32 = kTyped<float>,
     .bf16 = kTyped<simt::bfloat16>,
     .to_bf16 = device::convert<float, simt::bfloat16>,
@@ -97,7 +106,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_3() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_4() {
   return &bsg::kernels::kBackend;
 }
 #endif

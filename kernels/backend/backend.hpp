@@ -31,13 +31,22 @@ struct DeviceRuntime {
   std::string (*device_name)();
   void* (*create_stream)();
   void (*destroy_stream)(void* stream);
-  void* (*allocate)(std::size_t bytes);
-  void (*release)(void* memory);
+  void* (*allocate)(std::size_t bytes, void* stream);
+  void (*release)(void* memory, void* stream);
+  void* (*allocate_pinned)(std::size_t bytes);
+  void (*release_pinned)(void* memory);
   void (*copy_to_device)(void* to, const void* from, std::size_t bytes, void* stream);
   void (*copy_to_host)(void* to, const void* from, std::size_t bytes, void* stream);
+  void (*copy_to_host_later)(void* to, const void* from, std::size_t bytes, void* stream);
   void (*copy_on_device)(void* to, const void* from, std::size_t bytes, void* stream);
   void (*clear)(void* memory, int value, std::size_t bytes, void* stream);
   void (*synchronize)(void* stream);
+  void* (*create_event)();
+  void (*destroy_event)(void* event);
+  void (*record_event)(void* event, void* stream);
+  void (*wait_for_event)(void* stream, void* event);
+  void (*synchronize_event)(void* event);
+  double (*elapsed_milliseconds)(void* begin, void* end);
 };
 
 // The kernels on activations of type T: float, or simt::bfloat16 computed in float. What stands beside activations
@@ -138,6 +147,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_3";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_4";
 
 }  // namespace bsg::kernels

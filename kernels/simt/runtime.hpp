@@ -1,6 +1,7 @@
-// Device memory and streams, for the host code around kernels. No CUDA types: a stream is opaque, null the default one.
-// Copies and kernels of one stream run in order; a copy's host memory must stay until the stream was synchronized,
-// except that copy_to_host returns when the bytes are there. In the emulator everything is done when the call returns.
+// Device memory, streams and events, for the host code around kernels. No CUDA types: streams and events are opaque, a
+// null stream is the default one. Copies and kernels of one stream run in order; a copy's host memory must stay until
+// the stream was synchronized, except that copy_to_host returns when the bytes are there. In the emulator everything is
+// done when the call returns.
 //
 // Errors: RuntimeError; in the emulator EmulationError (emulator.hpp) for bytes outside an allocation, which is
 // surrounded by guard bytes that every launch, synchronize and release check.
@@ -26,14 +27,23 @@ class RuntimeError : public std::runtime_error {
 int device_count();
 std::string device_name();
 
-// Memory on the device, aligned to 256 bytes; null for 0 bytes and when there is no
-// such memory left. Its contents are arbitrary (in the emulator all bits
-// are set, so that floats are NaN). release takes null too.
-void* allocate(std::size_t bytes);
-void release(void* memory);
+// Memory on the device, aligned to 256 bytes; null for 0 bytes and when there is no such memory left. Its contents are
+// arbitrary (in the emulator all bits are set, so that floats are NaN). Both calls are queued: the memory is there for
+// what follows on this stream (for other streams: for what follows an event recorded after the call), and release lets
+// work that was queued before finish. release takes null too.
+void* allocate(std::size_t bytes, void* stream = nullptr);
+void release(void* memory, void* stream = nullptr);
+
+// Host memory that the device reads and writes by itself (page-locked), so that copies run beside the host's work; null
+// for 0 bytes and when there is no such memory left. release_pinned takes null too; copies from and to it must be done.
+void* allocate_pinned(std::size_t bytes);
+void release_pinned(void* memory);
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
+// Returns at once: the bytes are there when the stream, or an event recorded after the call, was waited for. `to` is
+// pinned.
+void copy_to_host_later(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
 void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream = nullptr);
 // Sets each byte to the lower eight bits of `value`.
 void clear(void* memory, int value, std::size_t bytes, void* stream = nullptr);
@@ -42,7 +52,19 @@ void clear(void* memory, int value, std::size_t bytes, void* stream = nullptr);
 void synchronize(void* stream = nullptr);
 
 void* create_stream();
+// Lets work that was queued before finish.
 void destroy_stream(void* stream);
+
+// A place in a stream's work and the time when it was reached. An event that was not recorded counts as reached.
+void* create_event();
+void destroy_event(void* event);
+void record_event(void* event, void* stream = nullptr);
+// What is queued on the stream from now on waits for the event.
+void wait_for_event(void* stream, void* event);
+// The host waits.
+void synchronize_event(void* event);
+// From one recorded event to a later one; waits for that.
+double elapsed_milliseconds(void* begin, void* end);
 
 // An array on the device that belongs to its scope. T is copied bytewise.
 template <class T>

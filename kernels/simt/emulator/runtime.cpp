@@ -1,7 +1,9 @@
 #include "kernels/simt/runtime.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <new>
 #include <string>
 
 #include <fmt/format.h>
@@ -30,13 +32,18 @@ void check_range(const char* name, const void* memory, std::size_t bytes) {
 int device_count() { return 1; }
 std::string device_name() { return "emulator on the CPU"; }
 
-void* allocate(std::size_t bytes) { return bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes); }
+void* allocate(std::size_t bytes, void* /*stream*/) {
+  return bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes);
+}
 
-void release(void* memory) {
+void release(void* memory, void* /*stream*/) {
   if (memory == nullptr) return;
   const std::string damage = DeviceMemory::instance().release(memory);
   if (!damage.empty()) throw EmulationError("release: " + damage);
 }
+
+void* allocate_pinned(std::size_t bytes) { return bytes == 0 ? nullptr : ::operator new(bytes, std::nothrow); }
+void release_pinned(void* memory) { ::operator delete(memory); }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
   check_range("copy_to_device", to, bytes);
@@ -45,6 +52,11 @@ void copy_to_device(void* to, const void* from, std::size_t bytes, void* /*strea
 
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
   check_range("copy_to_host", from, bytes);
+  if (bytes != 0) std::memcpy(to, from, bytes);
+}
+
+void copy_to_host_later(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  check_range("copy_to_host_later", from, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
@@ -67,5 +79,20 @@ void synchronize(void* /*stream*/) {
 // A stream of the emulator is the address of a byte: everything is done when its call returns.
 void* create_stream() { return new char; }
 void destroy_stream(void* stream) { delete static_cast<char*>(stream); }
+
+namespace {
+using Clock = std::chrono::steady_clock;
+Clock::time_point& reached(void* event) { return *static_cast<Clock::time_point*>(event); }
+}  // namespace
+
+void* create_event() { return new Clock::time_point{}; }
+void destroy_event(void* event) { delete static_cast<Clock::time_point*>(event); }
+void record_event(void* event, void* /*stream*/) { reached(event) = Clock::now(); }
+void wait_for_event(void* /*stream*/, void* /*event*/) {}
+void synchronize_event(void* /*event*/) { synchronize(nullptr); }
+
+double elapsed_milliseconds(void* begin, void* end) {
+  return std::chrono::duration<double, std::milli>(reached(end) - reached(begin)).count();
+}
 
 }  // namespace bsg::simt

@@ -11,6 +11,7 @@ void check(cudaError_t error, const std::string& call) {
 }
 
 cudaStream_t of(void* stream) { return static_cast<cudaStream_t>(stream); }
+cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
 
 std::string sized(const char* call, std::size_t bytes) {
   return std::string(call) + " of " + std::to_string(bytes) + " bytes";
@@ -32,10 +33,10 @@ std::string device_name() {
   return properties.name;
 }
 
-void* allocate(std::size_t bytes) {
+void* allocate(std::size_t bytes, void* stream) {
   if (bytes == 0) return nullptr;
   void* memory = nullptr;
-  const cudaError_t error = cudaMalloc(&memory, bytes);
+  const cudaError_t error = cudaMallocAsync(&memory, bytes, of(stream));
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     return nullptr;
@@ -44,7 +45,23 @@ void* allocate(std::size_t bytes) {
   return memory;
 }
 
-void release(void* memory) { check(cudaFree(memory), "release"); }
+void release(void* memory, void* stream) {
+  if (memory != nullptr) check(cudaFreeAsync(memory, of(stream)), "release");
+}
+
+void* allocate_pinned(std::size_t bytes) {
+  if (bytes == 0) return nullptr;
+  void* memory = nullptr;
+  const cudaError_t error = cudaMallocHost(&memory, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check(error, sized("allocate_pinned", bytes));
+  return memory;
+}
+
+void release_pinned(void* memory) { check(cudaFreeHost(memory), "release_pinned"); }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, of(stream)), sized("copy_to_device", bytes));
@@ -53,6 +70,10 @@ void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream)
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream) {
   check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(stream)), sized("copy_to_host", bytes));
   synchronize(stream);
+}
+
+void copy_to_host_later(void* to, const void* from, std::size_t bytes, void* stream) {
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(stream)), sized("copy_to_host_later", bytes));
 }
 
 void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream) {
@@ -72,5 +93,27 @@ void* create_stream() {
 }
 
 void destroy_stream(void* stream) { check(cudaStreamDestroy(of(stream)), "destroy_stream"); }
+
+void* create_event() {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "create_event");
+  return event;
+}
+
+void destroy_event(void* event) { check(cudaEventDestroy(event_of(event)), "destroy_event"); }
+void record_event(void* event, void* stream) { check(cudaEventRecord(event_of(event), of(stream)), "record_event"); }
+
+void wait_for_event(void* stream, void* event) {
+  check(cudaStreamWaitEvent(of(stream), event_of(event), 0), "wait_for_event");
+}
+
+void synchronize_event(void* event) { check(cudaEventSynchronize(event_of(event)), "synchronize_event"); }
+
+double elapsed_milliseconds(void* begin, void* end) {
+  synchronize_event(end);
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, event_of(begin), event_of(end)), "elapsed_milliseconds");
+  return milliseconds;
+}
 
 }  // namespace bsg::simt
