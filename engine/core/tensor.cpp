@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/core/axes.hpp"
 #include "engine/core/error.hpp"
 #include "kernels/backend/backend.hpp"
 
@@ -42,18 +43,6 @@ void visit_dtype(DType dtype, Visitor&& visit) {
     case DType::u8:
       return visit(std::uint8_t{});
   }
-}
-
-// to [count, columns, rows] = from [count, rows, columns] with the last two axes exchanged.
-void exchange_axes(std::size_t element, std::int64_t count, std::int64_t rows, std::int64_t columns, const void* from,
-                   void* to) {
-  const auto* source = static_cast<const std::byte*>(from);
-  auto* target = static_cast<std::byte*>(to);
-  for (std::int64_t n = 0; n < count; ++n)
-    for (std::int64_t i = 0; i < rows; ++i)
-      for (std::int64_t j = 0; j < columns; ++j)
-        std::memcpy(target + static_cast<std::size_t>((n * columns + j) * rows + i) * element,
-                    source + static_cast<std::size_t>((n * rows + i) * columns + j) * element, element);
 }
 
 }  // namespace

@@ -16,7 +16,12 @@ ops::ShapingNormalization parse_normalization(const std::string& name) {
   throw_error<ConfigError>("batch_shaping.normalization: unknown name '{}'", name);
 }
 
-double scalar(const Var& value) { return value.value.item(); }
+// The sum of losses, for the record alone.
+Tensor untracked_sum(Context& context, const std::vector<Var>& losses, const std::vector<double>& factors) {
+  std::vector<Var> values;
+  for (const Var& loss : losses) values.emplace_back(loss.value);
+  return ops::weighted_sum(context, values, factors).value;
+}
 
 }  // namespace
 
@@ -42,30 +47,37 @@ TrainingLoss::TrainingLoss(const Recipe& recipe)
                .b = recipe.batch_shaping.b,
                .normalization = parse_normalization(recipe.batch_shaping.normalization)} {}
 
-Var TrainingLoss::operator()(Context& context, const Var& logits, const Tensor& labels,
-                             const std::vector<nn::GateTrace>& traces, const ScheduledValues& weights,
-                             LossTerms& terms) const {
-  std::vector<Var> parts = {ops::softmax_cross_entropy(context, logits, labels, cross_entropy_)};
+LossParts TrainingLoss::operator()(Context& context, const Var& logits, const Tensor& labels,
+                                   const std::vector<nn::GateTrace>& traces, const ScheduledValues& weights) const {
+  LossParts parts;
+  std::vector<Var> terms = {ops::softmax_cross_entropy(context, logits, labels, cross_entropy_)};
   std::vector<double> factors = {1};
-  terms = {.task = scalar(parts[0])};
-  if (weights.gamma != 0)
+  parts.task = terms[0].value;
+  if (weights.gamma != 0 && !traces.empty()) {
+    std::vector<Var> shaping;
     for (const nn::GateTrace& trace : traces) {
-      parts.push_back(ops::batch_shaping_loss_from_logits(context, trace.logits, shaping_));
+      shaping.push_back(ops::batch_shaping_loss_from_logits(context, trace.logits, shaping_));
+      terms.push_back(shaping.back());
       factors.push_back(weights.gamma);
-      terms.batch_shaping = terms.batch_shaping.value_or(0) + scalar(parts.back());
     }
-  if (weights.rho != 0) {
+    parts.batch_shaping = untracked_sum(context, shaping, std::vector<double>(shaping.size(), 1.0));
+  }
+  if (weights.rho != 0 && !traces.empty()) {
     std::int64_t gates = 0;
     for (const nn::GateTrace& trace : traces) gates += trace.logits.shape()[1];
+    std::vector<Var> probabilities;
+    std::vector<double> shares;
     for (const nn::GateTrace& trace : traces) {
       // Every gate of the network weighs the same, however the layers differ in width.
-      const double share = static_cast<double>(trace.logits.shape()[1]) / static_cast<double>(gates);
-      parts.push_back(ops::l0_loss(context, trace.logits));
-      factors.push_back(weights.rho * share);
-      terms.l0 = terms.l0.value_or(0) + share * scalar(parts.back());
+      shares.push_back(static_cast<double>(trace.logits.shape()[1]) / static_cast<double>(gates));
+      probabilities.push_back(ops::l0_loss(context, trace.logits));
+      terms.push_back(probabilities.back());
+      factors.push_back(weights.rho * shares.back());
     }
+    parts.l0 = untracked_sum(context, probabilities, shares);
   }
-  return ops::weighted_sum(context, parts, factors);
+  parts.total = ops::weighted_sum(context, terms, factors);
+  return parts;
 }
 
 }  // namespace bsg::train

@@ -2,7 +2,6 @@
 // in its schedule.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "engine/nn/network.hpp"
@@ -32,21 +31,20 @@ class Schedules {
   Recipe::L0 l0_;
 };
 
-// The terms without their weights. Batch-shaping is the sum over the gated layers, L0 the mean probability over all
-// gates of the network; each is absent when the network has no gates or its weight is 0.
-struct LossTerms {
-  double task = 0;
-  std::optional<double> batch_shaping;
-  std::optional<double> l0;
+// A loss of one batch, where it was computed: tensors of one element. The terms are without their weights.
+// Batch-shaping is the sum over the gated layers, L0 the mean probability over all gates of the network; each is
+// undefined when the network has no gates or its weight is 0.
+struct LossParts {
+  Var total;
+  Tensor task, batch_shaping, l0;
 };
 
 class TrainingLoss {
  public:
   explicit TrainingLoss(const Recipe& recipe);
 
-  // The weighted total, one element; the terms are written to `terms`.
-  Var operator()(Context& context, const Var& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces,
-                 const ScheduledValues& weights, LossTerms& terms) const;
+  LossParts operator()(Context& context, const Var& logits, const Tensor& labels,
+                       const std::vector<nn::GateTrace>& traces, const ScheduledValues& weights) const;
 
  private:
   ops::CrossEntropyOptions cross_entropy_;

@@ -38,33 +38,30 @@ std::string MetricsRow::to_json() const {
   return row.dump();
 }
 
-void MetricSums::add(const Tensor& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces, double loss,
-                     const LossTerms& terms) {
-  const std::int64_t images = logits.shape()[0], classes = logits.shape()[1];
-  const auto weight = static_cast<double>(images);
-  const std::vector<float> all_scores = logits.values<float>();
-  const std::vector<std::int64_t> label = labels.values<std::int64_t>();
+void MetricSums::add(const StepResult& step) {
+  if (step.gates.size() != open_.size())
+    throw_error<ShapeError>("metrics: {} gate traces, the network has {} gated layers", step.gates.size(),
+                            open_.size());
+  const auto images = static_cast<std::int64_t>(step.labels.size());
   for (std::int64_t i = 0; i < images; ++i) {
-    const float* scores = all_scores.data() + i * classes;
-    correct_ += std::max_element(scores, scores + classes) - scores == label[static_cast<std::size_t>(i)] ? 1 : 0;
+    const float* scores = step.logits.data() + i * step.classes;
+    const std::int64_t best = std::max_element(scores, scores + step.classes) - scores;
+    correct_ += best == step.labels[static_cast<std::size_t>(i)] ? 1 : 0;
   }
+  const auto weight = static_cast<double>(images);
   images_ += images;
-  loss_ += weight * loss;
-  task_ += weight * terms.task;
-  if (terms.batch_shaping) {
-    shaping_ += weight * *terms.batch_shaping;
+  loss_ += weight * step.loss;
+  task_ += weight * step.task;
+  if (step.batch_shaping) {
+    shaping_ += weight * *step.batch_shaping;
     shaping_images_ += images;
   }
-  if (terms.l0) {
-    l0_ += weight * *terms.l0;
+  if (step.l0) {
+    l0_ += weight * *step.l0;
     l0_images_ += images;
   }
-  if (traces.size() != open_.size())
-    throw_error<ShapeError>("metrics: {} gate traces, the network has {} gated layers", traces.size(), open_.size());
-  for (std::size_t layer = 0; layer < traces.size(); ++layer) {
-    const std::vector<float> gates = traces[layer].gate.value.values<float>();
-    open_[layer] += std::count(gates.begin(), gates.end(), 1.0F);
-  }
+  for (std::size_t layer = 0; layer < step.gates.size(); ++layer)
+    open_[layer] += std::count(step.gates[layer].begin(), step.gates[layer].end(), 1.0F);
 }
 
 MetricsRow MetricSums::row() const {

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "engine/nn/network.hpp"
-#include "engine/train/losses.hpp"
 
 namespace bsg::train {
 
@@ -30,6 +30,17 @@ struct MetricsRow {
   std::string to_json() const;
 };
 
+// What a training step came to, on the host.
+struct StepResult {
+  std::int64_t classes = 0;
+  std::span<const float> logits;              // [N, classes]
+  std::span<const std::int64_t> labels;       // [N]
+  std::vector<std::span<const float>> gates;  // by layer: [N, gates of the layer], 0 or 1
+  double loss = 0;                            // with the weights of its terms
+  double task = 0;                            // the terms without them
+  std::optional<double> batch_shaping, l0;
+};
+
 // Sums over batches. Additions happen in the order of the batches, so that a sum that was stored in the middle of an
 // epoch and taken up again ends in the same bits.
 class MetricSums {
@@ -37,9 +48,7 @@ class MetricSums {
   // macs outlives the sums.
   explicit MetricSums(const nn::MacModel& macs) : macs_(&macs), open_(macs.layers.size(), 0) {}
 
-  // logits [N, classes], labels [N].
-  void add(const Tensor& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces, double loss,
-           const LossTerms& terms);
+  void add(const StepResult& step);
   std::int64_t images() const { return images_; }
   // epoch, split, the speed and the scheduled values are the caller's to fill in.
   MetricsRow row() const;

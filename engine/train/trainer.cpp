@@ -51,6 +51,9 @@ Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, s
       loss_(recipe),
       optimizer_(context, groups_of(network, recipe.optimizer),
                  {.momentum = recipe.optimizer.momentum, .nesterov = recipe.optimizer.nesterov}),
+      upload_(context),
+      report_(std::make_unique<StepReport>(context)),
+      report_before_(std::make_unique<StepReport>(context)),
       sums_(network.macs()) {
   if (data_.train.batches() < 1)
     throw_error<ConfigError>("train.batch = {}: an epoch of {} images has no step", recipe.train.batch,
@@ -106,24 +109,33 @@ void Trainer::resume() {
   sums_ = sums;
 }
 
-double Trainer::train_step(const LabelledImages& batch, const ScheduledValues& values, std::int64_t steps) {
+void Trainer::train_step(const LabelledImages& batch, const ScheduledValues& values, TrainingObserver& observer) {
   Tape tape(context_);
   const nn::Pass pass{.context = context_, .tape = &tape, .training = true};
   std::vector<nn::GateTrace> traces;
-  const Var logits = network_.forward(pass, Var(batch.images.to(context_)), traces);
-  LossTerms terms;
-  const Var total = loss_(context_, logits, batch.labels, traces, values, terms);
-  const double loss = total.value.item();
-  if (!std::isfinite(loss))
-    throw_error<NumericError>(
-        "{}: the loss became {} in epoch {}, step {} of {} (learning rate {:g}); the checkpoint before it stays",
-        folder_.path, loss, epoch_ + 1, step_ + 1, steps, values.learning_rate);
-  sums_.add(logits.value, batch.labels, traces, loss, terms);
+  const Var logits = network_.forward(pass, Var(upload_.images(batch)), traces);
+  const LossParts loss = loss_(context_, logits, batch.labels, traces, values);
+  std::swap(report_, report_before_);
+  report_->fetch(step_ + 1, logits.value, batch.labels, traces, loss, values);
+  // On the CPU a loss is known before it moves the weights; a device gets its next step before the host asks for one.
+  if (context_.on_cpu()) settle(*report_, observer);
   traces.clear();
   optimizer_.zero_grad();
-  tape.backward(total);
+  tape.backward(loss.total);
   optimizer_.step(values.learning_rate);
-  return loss;
+  settle(*report_before_, observer);
+}
+
+void Trainer::settle(StepReport& report, TrainingObserver& observer) {
+  if (!report.pending()) return;
+  const std::int64_t steps = data_.train.batches();
+  const StepResult result = report.settle();
+  if (!std::isfinite(result.loss))
+    throw_error<NumericError>(
+        "{}: the loss became {} in epoch {}, step {} of {} (learning rate {:g}); the checkpoint before it stays",
+        folder_.path, result.loss, epoch_ + 1, report.step(), steps, report.scheduled().learning_rate);
+  sums_.add(result);
+  observer.step(epoch_ + 1, report.step(), steps, result.loss);
 }
 
 MetricsRow Trainer::evaluate() {
@@ -164,16 +176,17 @@ TrainingOutcome Trainer::run(TrainingObserver& observer, const std::function<boo
     data_.train.start(epoch_, step_);
     while (step_ < steps && data_.train.next(batch)) {
       values = schedules_.at(static_cast<double>(epoch_) + static_cast<double>(step_) / static_cast<double>(steps));
-      const double loss = train_step(batch, values, steps);
+      train_step(batch, values, observer);
       ++step_;
-      observer.step(epoch_ + 1, step_, steps, loss);
       // The end of an epoch is worth its evaluation; in the middle the state is written as it is.
       const bool interrupted = stop_requested();
       if (step_ < steps && (interrupted || out_of_time())) {
+        settle(*report_, observer);
         save(folder_.last_checkpoint());
         return interrupted ? TrainingOutcome::interrupted : TrainingOutcome::out_of_time;
       }
     }
+    settle(*report_, observer);
     const bool last = epoch_ + 1 == recipe_.train.epochs;
     std::vector<MetricsRow> rows = {sums_.row()};
     rows[0].split = "train";

@@ -4,17 +4,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/nn/network.hpp"
 #include "engine/optim/sgd.hpp"
 #include "engine/train/batch_source.hpp"
+#include "engine/train/batch_upload.hpp"
 #include "engine/train/checkpoint.hpp"
 #include "engine/train/losses.hpp"
 #include "engine/train/metrics.hpp"
 #include "engine/train/recipe.hpp"
 #include "engine/train/run_folder.hpp"
+#include "engine/train/step_report.hpp"
 
 namespace bsg::train {
 
@@ -26,7 +29,8 @@ struct TrainingData {
   int height = 0, width = 0;  // of the images that the network takes
 };
 
-// Told what happens; called from the training thread.
+// Told what happens; called from the training thread. On a device the host is a step ahead of what it knows, and tells
+// a step when it does.
 class TrainingObserver {
  public:
   virtual ~TrainingObserver() = default;
@@ -60,7 +64,9 @@ class Trainer {
   double best_top1() const { return best_top1_; }
 
  private:
-  double train_step(const LabelledImages& batch, const ScheduledValues& values, std::int64_t steps);
+  void train_step(const LabelledImages& batch, const ScheduledValues& values, TrainingObserver& observer);
+  // Counts a step whose report was fetched, unless that was done.
+  void settle(StepReport& report, TrainingObserver& observer);
   MetricsRow evaluate();
   void save(const std::string& path);
 
@@ -74,8 +80,10 @@ class Trainer {
   Schedules schedules_;
   TrainingLoss loss_;
   optim::Sgd optimizer_;
-  std::int64_t epoch_ = 0;  // done
-  std::int64_t step_ = 0;   // done in the epoch after those
+  BatchUpload upload_;
+  std::unique_ptr<StepReport> report_, report_before_;  // of the last step that was queued, and of the one before it
+  std::int64_t epoch_ = 0;                              // done
+  std::int64_t step_ = 0;                               // done in the epoch after those
   double best_top1_ = -1;
   MetricSums sums_;  // of the epoch that is under way
 };
