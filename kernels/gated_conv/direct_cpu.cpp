@@ -80,11 +80,13 @@ HWY_INLINE void store(Vector v, const Spot& spot, float* to, std::int64_t row) {
   kPairs ? store_pair(v, spot, to, row) : store_row(v, spot, to);
 }
 
-// Residual, ReLU, scale, sums and store of one output channel's vectors.
+// Bias, residual, ReLU, scale, sums and store of one output channel's vectors.
 template <std::size_t kP, bool kPairs>
 HWY_INLINE void finish(const GatedConv& a, std::int32_t output, const Spot* spots, bool first, Vector (&value)[kP]) {
   const D d;
   const ConvGeometry& g = *a.geometry;
+  const Vector bias = hn::Set(d, a.bias[output]);
+  for (std::size_t p = 0; p < kP; ++p) value[p] = hn::Add(value[p], bias);
   const std::int64_t channel = output - a.residual_first;
   if (a.residual != nullptr && channel >= 0 && channel < a.residual_channels) {
     const float* const residual = a.residual + channel * g.residual_plane;
@@ -109,8 +111,12 @@ HWY_INLINE void finish(const GatedConv& a, std::int32_t output, const Spot* spot
   }
 }
 
+// square3: three neighbours in each of three rows. With offsets that are constants, or none at all, a loop over taps is
+// spared, and the registers that it needs.
+enum class Taps { any, one, square3 };
+
 // kR output channels x kP vectors of positions, over all active inputs and taps.
-template <std::size_t kR, std::size_t kP, bool kPairs, bool kSquare3>
+template <std::size_t kR, std::size_t kP, bool kPairs, Taps kTaps>
 void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spot) {
   const D d;
   const ConvGeometry& g = *a.geometry;
@@ -123,8 +129,7 @@ void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spo
   Vector sum[kR][kP];
   for (std::size_t r = 0; r < kR; ++r) {
     weight[r] = a.weight + outputs[r] * g.x_channels * tap_count;
-    const Vector bias = hn::Set(d, a.bias[outputs[r]]);
-    for (std::size_t p = 0; p < kP; ++p) sum[r][p] = bias;
+    for (std::size_t p = 0; p < kP; ++p) sum[r][p] = hn::Zero(d);
   }
   const auto add_tap = [&](std::int64_t at, std::int64_t weight_at) HWY_ATTR {
     Vector x[kP];
@@ -137,7 +142,9 @@ void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spo
   const std::int64_t* const taps = g.direct.taps.data();
   for (std::int64_t i = 0; i < a.input_count; ++i) {
     const std::int64_t at = a.inputs[i] * g.x_plane, weight_at = a.inputs[i] * tap_count;
-    if constexpr (kSquare3) {
+    if constexpr (kTaps == Taps::one) {
+      add_tap(at, weight_at);
+    } else if constexpr (kTaps == Taps::square3) {
       // Written out, so that offsets are constants.
       add_tap(at, weight_at);
       add_tap(at + 1, weight_at + 1);
@@ -158,9 +165,9 @@ void tile(const GatedConv& a, const std::int32_t* outputs, std::size_t first_spo
 using Tile = void (*)(const GatedConv&, const std::int32_t*, std::size_t);
 
 // tile<r + 1, p + 1, ...> at [p * kMaxOutputs + r]
-template <bool kPairs, bool kSquare3, std::size_t... i>
+template <bool kPairs, Taps kTaps, std::size_t... i>
 constexpr std::array<Tile, sizeof...(i)> tiles(std::index_sequence<i...>) {
-  return {tile<i % kMaxOutputs + 1, i / kMaxOutputs + 1, kPairs, kSquare3>...};
+  return {tile<i % kMaxOutputs + 1, i / kMaxOutputs + 1, kPairs, kTaps>...};
 }
 
 // The size of the next of as many nearly equal blocks as `rest` needs: a tile of one output waits for its loads, two
@@ -170,9 +177,9 @@ std::size_t next_block(std::size_t rest, std::size_t max) {
   return (rest + blocks - 1) / blocks;
 }
 
-template <bool kPairs, bool kSquare3>
+template <bool kPairs, Taps kTaps>
 void conv_with(const GatedConv& a) {
-  static constexpr auto kTiles = tiles<kPairs, kSquare3>(std::make_index_sequence<kMaxOutputs * kMaxVectors>());
+  static constexpr auto kTiles = tiles<kPairs, kTaps>(std::make_index_sequence<kMaxOutputs * kMaxVectors>());
   const std::size_t spots = a.geometry->direct.spots.size();
   const auto outputs = static_cast<std::size_t>(a.output_count);
   // Positions outside, outputs inside: the window of the input that a tile reads stays in the first cache level.
@@ -187,13 +194,14 @@ void conv_with(const GatedConv& a) {
   }
 }
 
-void conv(const GatedConv& a) {
-  if (a.geometry->direct.row_pairs) {
-    a.geometry->direct.square3 ? conv_with<true, true>(a) : conv_with<true, false>(a);
-  } else {
-    a.geometry->direct.square3 ? conv_with<false, true>(a) : conv_with<false, false>(a);
-  }
+template <bool kPairs>
+void conv_cut(const GatedConv& a) {
+  if (a.geometry->direct.square3) return conv_with<kPairs, Taps::square3>(a);
+  if (a.geometry->direct.taps.size() == 1) return conv_with<kPairs, Taps::one>(a);
+  conv_with<kPairs, Taps::any>(a);
 }
+
+void conv(const GatedConv& a) { a.geometry->direct.row_pairs ? conv_cut<true>(a) : conv_cut<false>(a); }
 
 // Elements j, j + 2, j + 4, ... of `from` to `even`, the others to `odd`, as far as whole vectors go; returns where
 // they end.
