@@ -28,6 +28,20 @@ Summary paired_ratio(const std::vector<double>& a, const std::vector<double>& b)
   return summarize(std::move(ratios));
 }
 
+// More than any L2 cache's double so far (an H200's has 50 MB).
+constexpr std::size_t kFlushBytes = std::size_t{256} << 20;
+
+std::unique_ptr<Peak> make_peak(Context& context, const Options& options) {
+  if (context.on_cpu()) return cpu_peak(options.threads);
+  return context.device() == Device::cuda ? device_peak(context, options.precision) : nullptr;
+}
+
+std::unique_ptr<Stopwatch> make_stopwatch(Context& context, const Options& options) {
+  if (context.on_cpu()) return host_stopwatch(options.clock == "processor");
+  const bool cold = options.cache == "cold" && context.device() == Device::cuda;
+  return device_stopwatch(context.backend().runtime, context.launch().stream, cold ? kFlushBytes : 0);
+}
+
 ContextOptions context_options(const Options& options) {
   return {.device = parse_device(options.device), .threads = options.threads, .seed = options.seed};
 }
@@ -37,8 +51,8 @@ ContextOptions context_options(const Options& options) {
 Bench::Bench(const Options& options)
     : options_(options),
       context_(context_options(options)),
-      peak_(options.threads),
-      stopwatch_(host_stopwatch(options.clock == "processor")) {
+      peak_(make_peak(context_, options)),
+      stopwatch_(make_stopwatch(context_, options)) {
   if (on_cpu() && options.precision != "f32")
     throw_error<ConfigError>("--precision {}: the CPU computes in f32", options.precision);
   if (on_cpu() && options.cache == "cold")
@@ -74,10 +88,10 @@ bool Bench::in_f32(std::string_view suite) const {
 }
 
 void Bench::measure(const Group& group, const std::vector<Execution>& executions) {
-  const bool with_peak = group.dense_macs > 0 && on_cpu();
+  const bool with_peak = group.dense_macs > 0 && peak_ != nullptr;
   std::vector<Work> pieces;
   for (const Execution& execution : executions) pieces.push_back(execution.work);
-  if (with_peak) pieces.push_back([this](int times) { peak_.run(times); });
+  if (with_peak) pieces.push_back([this](int times) { peak_->run(times); });
   const std::vector<std::vector<double>> seconds =
       time_in_turns(*stopwatch_, pieces, {options_.min_seconds, options_.rounds});
   for (std::size_t i = 0; i < executions.size(); ++i) {
@@ -89,8 +103,8 @@ void Bench::measure(const Group& group, const std::vector<Execution>& executions
               .dense_macs = group.dense_macs,
               .seconds = summarize(seconds[i])};
     if (with_peak) {
-      line.peak_gflops = 2e-9 * peak_.macs() / summarize(seconds.back()).median;
-      line.share_of_peak = paired_ratio(seconds.back(), seconds[i]).median * line.active_macs / peak_.macs();
+      line.peak_gflops = 2e-9 * peak_->macs() / summarize(seconds.back()).median;
+      line.share_of_peak = paired_ratio(seconds.back(), seconds[i]).median * line.active_macs / peak_->macs();
     }
     if (executions.size() > 1) line.ratio = paired_ratio(seconds[i], seconds[0]);
     fmt::print("{}", row(line));

@@ -57,7 +57,7 @@ class Bench {
  private:
   Options options_;
   Context context_;
-  CpuPeak peak_;
+  std::unique_ptr<Peak> peak_;  // null on the emulator
   std::unique_ptr<Stopwatch> stopwatch_;
   Results results_;
 };

@@ -49,20 +49,29 @@ HWY_EXPORT(target_name);
 
 constexpr std::int64_t kSteps = 16384;
 
+class CpuPeak : public Peak {
+ public:
+  explicit CpuPeak(int threads) : threads_(threads) {}
+
+  void run(int times) override {
+    float kept = 0;
+#pragma omp parallel num_threads(threads_) reduction(+ : kept)
+    kept += HWY_DYNAMIC_DISPATCH(chains)(kSteps * times);
+    kept_ = kept;
+  }
+  double macs() const override {
+    return static_cast<double>(threads_) * static_cast<double>(kSteps) *
+           static_cast<double>(HWY_DYNAMIC_DISPATCH(macs_of_step)());
+  }
+
+ private:
+  int threads_;
+  volatile float kept_ = 0;
+};
+
 }  // namespace
 
-void CpuPeak::run(int times) const {
-  float kept = 0;
-#pragma omp parallel num_threads(threads_) reduction(+ : kept)
-  kept += HWY_DYNAMIC_DISPATCH(chains)(kSteps * times);
-  volatile float sink = kept;
-  static_cast<void>(sink);
-}
-
-double CpuPeak::macs() const {
-  return static_cast<double>(threads_) * static_cast<double>(kSteps) *
-         static_cast<double>(HWY_DYNAMIC_DISPATCH(macs_of_step)());
-}
+std::unique_ptr<Peak> cpu_peak(int threads) { return std::make_unique<CpuPeak>(threads); }
 
 std::string cpu_instructions() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 

@@ -1,6 +1,7 @@
 // Times pieces of work in turns: machines drift, so what is compared is run side by side.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -24,6 +25,12 @@ class Stopwatch {
 
 // Wall clock, or the processor time of the whole process.
 std::unique_ptr<Stopwatch> host_stopwatch(bool processor_time);
+
+// The device's own clock, by events on the stream. Work is timed back to back; with flush_bytes > 0 every run on its
+// own, after so many bytes were written, so that nothing of it is left in a cache of half that size. The runtime
+// outlives the stopwatch.
+std::unique_ptr<Stopwatch> device_stopwatch(const kernels::DeviceRuntime& runtime, void* stream,
+                                            std::size_t flush_bytes);
 
 struct Effort {
   double min_seconds = 0.3;  // to be spent on each piece of work

@@ -91,6 +91,7 @@ constexpr Backend kBackend = {
     .linear_backward_input = device::linear_backward_input,
     .linear_backward_weight = device::linear_backward_weight,
     .linear_backward_bias = device::linear_backward_bias,
+    .measure_peak = device::measure_peak,
     .softmax_cross_entropy = device::softmax_cross_entropy<float>,
     .softmax_cross_entropy_backward = device::softmax_cross_entropy_backward<float>,
     .sgd_step = device::sgd_step,
@@ -106,7 +107,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_4() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_5() {
   return &bsg::kernels::kBackend;
 }
 #endif

@@ -17,6 +17,7 @@
 #include "kernels/gated_conv/gated_conv_device.hpp"
 #include "kernels/layout/layout_device.hpp"
 #include "kernels/linear/linear_device.hpp"
+#include "kernels/peak/peak_device.hpp"
 #include "kernels/pool2d/pool2d_device.hpp"
 #include "kernels/resize/resize_device.hpp"
 #include "kernels/sgd/sgd_device.hpp"
@@ -127,6 +128,8 @@ struct Backend {
   decltype(&device::linear_backward_weight) linear_backward_weight;
   decltype(&device::linear_backward_bias) linear_backward_bias;
 
+  decltype(&device::measure_peak) measure_peak;
+
   decltype(&device::softmax_cross_entropy<float>) softmax_cross_entropy;
   decltype(&device::softmax_cross_entropy_backward<float>) softmax_cross_entropy_backward;
   decltype(&device::sgd_step) sgd_step;
@@ -147,6 +150,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_4";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_5";
 
 }  // namespace bsg::kernels
