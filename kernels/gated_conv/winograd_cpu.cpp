@@ -84,7 +84,14 @@ struct Multiply {
   std::int64_t output_count;
   float* products;       // as WinogradGeometry says
   std::int64_t product;  // from one active output to the next
+  bool far;              // there are more weights than kNear
+  bool gaps;             // some inputs are off
 };
+
+// A layer's weights of more than 8 MB come from afar: they are asked for so many inputs ahead. Processors do that by
+// themselves where all of a line of weights is read and the lines follow each other; but not at a list's gaps, nor at
+// the steps from a position to the next.
+constexpr std::int64_t kAhead = 24, kNear = 2 * 1024 * 1024;
 
 // kR active outputs, the first of which is number `output` of the list. What the loops need is copied out of the
 // arguments: for all that the compiler knows, a vector that is stored may change them.
@@ -94,6 +101,7 @@ void multiply_tile(const Multiply& a, std::int64_t output) {
   const std::int64_t step = a.input_step, count = a.input_count, product = a.product;
   const std::int64_t input_position = a.input_position, weight_position = a.weight_position;
   const std::int32_t* const inputs = a.inputs;
+  const bool far = count >= kAhead && (kScattered ? a.gaps && a.far : a.far);
   const float* weight[kScattered ? kR : 1];
   for (std::size_t r = 0; r < (kScattered ? kR : 1); ++r) {
     const std::int64_t k = a.outputs[output + static_cast<std::int64_t>(r)];
@@ -104,15 +112,32 @@ void multiply_tile(const Multiply& a, std::int64_t output) {
   for (std::int64_t position = 0; position < kPositions; ++position) {
     Vector sum[kR];
     for (std::size_t r = 0; r < kR; ++r) sum[r] = hn::Zero(d);
-    const float* x = input;
-    for (std::int64_t i = 0; i < count; ++i, x += step) {
+    const auto add = [&](std::int64_t i, const float* x) HWY_ATTR {
       const std::int64_t at = inputs[i] * kBlock;
       const Vector value = hn::LoadU(d, x);
       for (std::size_t r = 0; r < kR; ++r) {
         const float w = kScattered ? weight[r][at] : weight[0][at + static_cast<std::int64_t>(r)];
         sum[r] = hn::MulAdd(hn::Set(d, w), value, sum[r]);
       }
+    };
+    const float* x = input;
+    std::int64_t i = 0;
+    if (far) {
+      // Of the first output and of the last, which is seldom more than a cache line away.
+      const auto ask = [&](std::int64_t ahead) {
+        __builtin_prefetch(weight[0] + ahead);
+        if (kScattered && kR > 1) __builtin_prefetch(weight[kR - 1] + ahead);
+      };
+      for (; i < count - kAhead; ++i, x += step) {
+        ask(inputs[i + kAhead] * kBlock);
+        add(i, x);
+      }
+      for (; i < count; ++i, x += step) {
+        ask(weight_position + inputs[i + kAhead - count] * kBlock);
+        add(i, x);
+      }
     }
+    for (; i < count; ++i, x += step) add(i, x);
     float* next = to;
     for (std::size_t r = 0; r < kR; ++r, next += product) hn::StoreU(sum[r], d, next);
     to += kBlock * product;
@@ -255,6 +280,7 @@ void conv(const GatedConv& a) {
   const WinogradGeometry& w = g.winograd;
   float* const input = a.scratch;
   float* const products = input + kPositions * w.input;
+  const bool far = kPositions * g.x_channels * g.y_channels > kNear;
   for (std::int64_t block = 0; block < w.rows; block += w.block_rows) {
     const std::int64_t block_end = std::min(block + w.block_rows, w.rows);
     with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
@@ -268,7 +294,7 @@ void conv(const GatedConv& a) {
       for (std::int64_t tile = 0; tile < rows * w.columns; tile += lanes)
         multiply({group + tile, w.block_tiles, w.input, a.weight, g.x_channels * kBlock,
                   kPositions * g.x_channels * kBlock, a.inputs, a.input_count, a.outputs, a.output_count,
-                  products + tile, w.group_tiles});
+                  products + tile, w.group_tiles, far, a.input_count < g.x_channels});
       with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
         if (w.group_tiles == kMaxLanes) {
           transform_outputs<kMaxLanes>(tag, a, products, first, rows);
