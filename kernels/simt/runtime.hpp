@@ -1,10 +1,11 @@
 // Device memory, streams and events, for the host code around kernels. No CUDA types: streams and events are opaque, a
-// null stream is the default one. Copies and kernels of one stream run in order; a copy's host memory must stay until
-// the stream was synchronized, except that copy_to_host returns when the bytes are there. In the emulator everything is
-// done when the call returns.
+// null stream is the default one. Copies and kernels of one stream run in order. Host memory of a copy may be used
+// again when the call returns, unless it is pinned: then once the stream, or an event recorded after the call, was
+// waited for. In the emulator everything is done when the call returns.
 //
 // Errors: RuntimeError; in the emulator EmulationError (emulator.hpp) for bytes outside an allocation, which is
-// surrounded by guard bytes that every launch, synchronize and release check.
+// surrounded by guard bytes that every launch, synchronize and release check. On a device release and destroy throw
+// nothing: destructors call them, and what a kernel did wrong is told to whoever waits for it.
 #pragma once
 
 #include <cstddef>
@@ -70,7 +71,10 @@ double elapsed_milliseconds(void* begin, void* end);
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(std::size_t count) : data_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {}
+  // All bits are set, so that an element that nothing writes is a NaN, on every device.
+  explicit DeviceArray(std::size_t count) : data_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {
+    clear(data_, 0xFF, count * sizeof(T));
+  }
   explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) { assign(values); }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(std::span<const T>(values)) {}
   DeviceArray(DeviceArray&& other) noexcept

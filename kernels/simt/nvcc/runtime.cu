@@ -17,6 +17,16 @@ std::string sized(const char* call, std::size_t bytes) {
   return std::string(call) + " of " + std::to_string(bytes) + " bytes";
 }
 
+void copy(const char* call, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, void* stream) {
+  if (bytes != 0) check(cudaMemcpyAsync(to, from, bytes, kind, of(stream)), sized(call, bytes));
+}
+
+bool pinned(const void* memory) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, memory), "copy_to_device");
+  return attributes.type == cudaMemoryTypeHost;
+}
+
 }  // namespace
 
 int device_count() {
@@ -46,7 +56,7 @@ void* allocate(std::size_t bytes, void* stream) {
 }
 
 void release(void* memory, void* stream) {
-  if (memory != nullptr) check(cudaFreeAsync(memory, of(stream)), "release");
+  if (memory != nullptr) cudaFreeAsync(memory, of(stream));
 }
 
 void* allocate_pinned(std::size_t bytes) {
@@ -61,27 +71,30 @@ void* allocate_pinned(std::size_t bytes) {
   return memory;
 }
 
-void release_pinned(void* memory) { check(cudaFreeHost(memory), "release_pinned"); }
+void release_pinned(void* memory) { cudaFreeHost(memory); }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, of(stream)), sized("copy_to_device", bytes));
+  copy("copy_to_device", to, from, bytes, cudaMemcpyHostToDevice, stream);
+  // Up to this size the runtime takes memory that is not pinned into the queue itself; of more it promises nothing.
+  constexpr std::size_t kQueued = std::size_t{64} << 10;
+  if (bytes > kQueued && !pinned(from)) synchronize(stream);
 }
 
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(stream)), sized("copy_to_host", bytes));
+  copy("copy_to_host", to, from, bytes, cudaMemcpyDeviceToHost, stream);
   synchronize(stream);
 }
 
 void copy_to_host_later(void* to, const void* from, std::size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, of(stream)), sized("copy_to_host_later", bytes));
+  copy("copy_to_host_later", to, from, bytes, cudaMemcpyDeviceToHost, stream);
 }
 
 void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, of(stream)), sized("copy_on_device", bytes));
+  copy("copy_on_device", to, from, bytes, cudaMemcpyDeviceToDevice, stream);
 }
 
 void clear(void* memory, int value, std::size_t bytes, void* stream) {
-  check(cudaMemsetAsync(memory, value, bytes, of(stream)), sized("clear", bytes));
+  if (bytes != 0) check(cudaMemsetAsync(memory, value, bytes, of(stream)), sized("clear", bytes));
 }
 
 void synchronize(void* stream) { check(cudaStreamSynchronize(of(stream)), "synchronize"); }
@@ -92,7 +105,7 @@ void* create_stream() {
   return stream;
 }
 
-void destroy_stream(void* stream) { check(cudaStreamDestroy(of(stream)), "destroy_stream"); }
+void destroy_stream(void* stream) { cudaStreamDestroy(of(stream)); }
 
 void* create_event() {
   cudaEvent_t event = nullptr;
@@ -100,7 +113,7 @@ void* create_event() {
   return event;
 }
 
-void destroy_event(void* event) { check(cudaEventDestroy(event_of(event)), "destroy_event"); }
+void destroy_event(void* event) { cudaEventDestroy(event_of(event)); }
 void record_event(void* event, void* stream) { check(cudaEventRecord(event_of(event), of(stream)), "record_event"); }
 
 void wait_for_event(void* stream, void* event) {
