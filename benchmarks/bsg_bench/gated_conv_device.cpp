@@ -137,34 +137,49 @@ class Problem {
   }
   std::int64_t bytes() const { return device::element_bytes(precision_.compute); }
 
-  void put(float value, std::uint8_t* to) const {
-    if (bytes() == 2) {
-      const std::uint16_t bits = simt::to_bfloat16(value).bits;
-      std::memcpy(to, &bits, sizeof bits);
-    } else {
-      std::memcpy(to, &value, sizeof value);
-    }
+  Tensor upload(const std::vector<std::vector<float>>& samples, std::int64_t channels, std::int64_t size,
+                const Gates* gates) {
+    if (bytes() == 2)
+      return upload_as<std::uint16_t>(samples, channels, size, gates,
+                                      [](float value) { return simt::to_bfloat16(value).bits; });
+    return upload_as<float>(samples, channels, size, gates, [](float value) { return value; });
   }
 
   // [batch][size][size][channels], compacted by the gates with zeros up to the next step; behind them lies NaN.
-  Tensor upload(const std::vector<std::vector<float>>& samples, std::int64_t channels, std::int64_t size,
-                const Gates* gates) {
+  template <class Element, class Encode>
+  Tensor upload_as(const std::vector<std::vector<float>>& samples, std::int64_t channels, std::int64_t size,
+                   const Gates* gates, const Encode& encode) {
     const std::int64_t pixels = size * size, step = device::channel_step(precision_.compute);
-    std::vector<std::uint8_t> raw(at(batch_ * pixels * channels * bytes()));
-    for (std::int64_t n = 0; n < batch_; ++n) {
-      const std::vector<float>& sample = samples[at(n % kOwnSamples)];
-      const std::vector<std::int32_t> open = list(gates, n, channels);
-      const auto count = static_cast<std::int64_t>(open.size());
-      const std::int64_t zeros = std::min(channels, (count + step - 1) / step * step);
-      std::uint8_t* to = raw.data() + n * pixels * channels * bytes();
-      for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
-        for (std::int64_t i = 0; i < channels; ++i, to += bytes())
-          put(i < count   ? sample[at(open[at(i)] * pixels + pixel)]
-              : i < zeros ? 0
-                          : std::numeric_limits<float>::quiet_NaN(),
-              to);
+    std::vector<std::vector<Element>> own;  // channels last
+    for (const std::vector<float>& sample : samples) {
+      std::vector<Element>& to = own.emplace_back(sample.size());
+      for (std::int64_t c = 0; c < channels; ++c)
+        for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
+          to[at(pixel * channels + c)] = encode(sample[at(c * pixels + pixel)]);
     }
-    return Tensor::from(context_, {static_cast<std::int64_t>(raw.size())}, raw);
+    std::vector<Element> all(at(batch_ * pixels * channels));
+    Element* to = all.data();
+    for (std::int64_t n = 0; n < batch_; ++n, to += pixels * channels) {
+      const std::vector<Element>& sample = own[at(n % kOwnSamples)];
+      if (gates == nullptr) {
+        std::copy(sample.begin(), sample.end(), to);
+        continue;
+      }
+      const std::vector<std::int32_t>& open = gates->open[at(n)];
+      const std::int64_t zeros = std::min(channels, (gates->count(at(n)) + step - 1) / step * step);
+      std::fill_n(to, pixels * channels, encode(std::numeric_limits<float>::quiet_NaN()));
+      for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+        Element* const row = to + pixel * channels;
+        std::fill_n(row, zeros, encode(0));
+        for (std::size_t i = 0; i < open.size(); ++i) row[i] = sample[at(pixel * channels + open[i])];
+      }
+    }
+    const std::size_t size_in_bytes = all.size() * sizeof(Element);
+    Tensor tensor = Tensor::empty(context_, {static_cast<std::int64_t>(size_in_bytes)}, DType::u8);
+    const kernels::DeviceRuntime& runtime = context_.backend().runtime;
+    runtime.copy_to_device(tensor.raw(), all.data(), size_in_bytes, context_.launch().stream);
+    runtime.synchronize(context_.launch().stream);
+    return tensor;
   }
 
   void check_sample(const std::string& what, std::int64_t n, const Generator& random) {
