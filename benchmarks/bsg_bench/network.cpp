@@ -19,10 +19,10 @@ namespace {
 
 constexpr double kTolerance = 1e-4;  // between the executions' logits, relative to the largest
 
-// A network whose gates were decided, as a plan.
+// A network as a plan, and what its gates are.
 struct Subject {
   std::string gates;
-  std::unique_ptr<nn::Network> network;
+  const nn::MacModel& macs;
   std::unique_ptr<inference::Plan> plan;
 };
 
@@ -46,10 +46,10 @@ void check_twins(const std::string& what, const Tensor& dense, const Tensor& gat
 }
 
 // The first subject's dense execution, then each one's gated execution, of the same images.
-void measure(Bench& bench, Group group, std::vector<Subject>& subjects, const Tensor& images) {
+void measure(Bench& bench, Group group, const std::vector<Subject>& subjects, const Tensor& images) {
   std::vector<Execution> executions;
-  for (Subject& subject : subjects) {
-    const nn::MacModel& macs = subject.network->macs();
+  for (const Subject& subject : subjects) {
+    const nn::MacModel& macs = subject.macs;
     group.dense_macs = static_cast<double>(macs.dense) * static_cast<double>(group.batch);
     const auto run = [&images, plan = subject.plan.get()](inference::Execution execution) {
       return plan->run(images, {.execution = execution});
@@ -84,17 +84,17 @@ void run_drawn(Bench& bench, const std::string& arch) {
   Generator random = bench.random(arch);
   const std::int64_t most = *std::max_element(batches.begin(), batches.end());
   const Tensor images = noise_images(host, std::max(most, kImagesToDecide), bench.image_size(), random);
+  std::vector<std::unique_ptr<nn::Network>> networks;
   std::vector<Subject> subjects;
   for (const double density : bench.options().densities) {
-    Subject subject{
-        fmt::format("{:.2f}", density),
-        models::make_network(host, {.arch = arch, .height = bench.image_size(), .width = bench.image_size()},
-                             bench.options().seed)};
-    const bool gated = subject.network->macs().gates() > 0;
-    if (gated) set_density(host, *subject.network, images, density);
-    subject.network->move(context);
-    subject.plan = std::make_unique<inference::Plan>(context, *subject.network);
-    subjects.push_back(std::move(subject));
+    networks.push_back(models::make_network(
+        host, {.arch = arch, .height = bench.image_size(), .width = bench.image_size()}, bench.options().seed));
+    nn::Network& network = *networks.back();
+    const bool gated = network.macs().gates() > 0;
+    if (gated) set_density(host, network, images, density);
+    network.move(context);
+    subjects.push_back(
+        {fmt::format("{:.2f}", density), network.macs(), std::make_unique<inference::Plan>(context, network)});
     if (!gated) break;
   }
   for (const std::int64_t batch : batches)
@@ -108,6 +108,9 @@ void run_recorded(Bench& bench) {
   Context host({.threads = context.threads()});
   tools::Subject trained = tools::subject_of_checkpoint(host, options.checkpoint);
   trained.network->move(context);
+  std::vector<Subject> subjects;
+  subjects.push_back(
+      {"recorded", trained.network->macs(), std::make_unique<inference::Plan>(context, *trained.network)});
   for (const std::int64_t batch : batches_of(bench)) {
     const Group group{"network", fmt::format("{}, batch {}", trained.arch, batch), batch};
     if (!bench.wants(group)) continue;
@@ -120,11 +123,7 @@ void run_recorded(Bench& bench) {
     if (loader.examples() < batch || !loader.next(loaded))
       throw_error<DataError>("{}: holds {} test images, a batch of {} was asked for", options.data, loader.examples(),
                              batch);
-    std::vector<Subject> subjects;
-    subjects.push_back({"recorded", nullptr, std::make_unique<inference::Plan>(context, *trained.network)});
-    subjects.back().network = std::move(trained.network);
     measure(bench, group, subjects, loaded.images.to(context));
-    trained.network = std::move(subjects.back().network);
   }
 }
 
