@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/readback.hpp"
+#include "tests/devices/device.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/train/session.hpp"
@@ -14,8 +15,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-Session session_on_simt(const std::string& path) {
-  return {path, small_recipe({"train.epochs=2", "schedule.milestones=[1]"}), 1, 3, Device::simt};
+Session session_on_device(const std::string& path) {
+  return {path, small_recipe({"train.epochs=2", "schedule.milestones=[1]"}), 1, 3, kDevice};
 }
 
 }  // namespace
@@ -23,14 +24,14 @@ Session session_on_simt(const std::string& path) {
 TEST_CASE("on a device too a run that is stopped and resumed ends in the same bits") {
   const TemporaryFolder folder;
   {
-    Session whole = session_on_simt(folder / "whole");
+    Session whole = session_on_device(folder / "whole");
     REQUIRE(whole.run() == TrainingOutcome::finished);
     CHECK(whole.observer.losses.size() == 10);
   }
   std::int64_t sessions = 0;
   for (TrainingOutcome outcome = TrainingOutcome::interrupted; outcome != TrainingOutcome::finished; ++sessions) {
     REQUIRE(sessions < 10);
-    Session part = session_on_simt(folder / "parts");
+    Session part = session_on_device(folder / "parts");
     if (sessions > 0) part.trainer.resume();
     outcome = part.run(3);
   }
@@ -42,7 +43,7 @@ TEST_CASE("on a device too a run that is stopped and resumed ends in the same bi
 
 TEST_CASE("on a device a loss that becomes NaN is told with its own step") {
   const TemporaryFolder folder;
-  Session session = session_on_simt(folder / "run");
+  Session session = session_on_device(folder / "run");
   session.train.poison_from(6);
   CHECK_THROWS_WITH(session.run(), Contains("the loss became nan in epoch 2, step 2 of 5"));
   CHECK(session.observer.losses.size() == 6);
@@ -56,7 +57,7 @@ TEST_CASE("on a device a loss that becomes NaN is told with its own step") {
 }
 
 TEST_CASE("batches arrive whole, whatever their sizes, and stay for one batch more") {
-  Context host, context({.device = Device::simt, .allocator = {.poison = true}});
+  Context host, context({.device = kDevice, .allocator = {.poison = true}});
   BatchUpload upload(context);
   Tensor before;
   std::vector<float> expected_before;
@@ -66,7 +67,7 @@ TEST_CASE("batches arrive whole, whatever their sizes, and stay for one batch mo
     batch.images = Tensor::empty(host, {images, 3, 5, 4});
     for (float& pixel : batch.images.span<float>()) pixel = static_cast<float>(value++);
     const Tensor there = upload.images(batch);
-    REQUIRE(there.device() == Device::simt);
+    REQUIRE(there.device() == kDevice);
     CHECK(there.values<float>() == batch.images.values<float>());
     if (before.defined()) CHECK(before.values<float>() == expected_before);
     before = there;
@@ -75,7 +76,7 @@ TEST_CASE("batches arrive whole, whatever their sizes, and stay for one batch mo
 }
 
 TEST_CASE("fetched values are those of the moment, on every device") {
-  for (const Device device : {Device::cpu, Device::simt}) {
+  for (const Device device : {Device::cpu, kDevice}) {
     Context context({.device = device});
     Readback readback(context);
     for (int round = 0; round < 3; ++round) {
