@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "engine/core/precision.hpp"
 #include "engine/core/tensor.hpp"
 #include "engine/nn/network.hpp"
 
@@ -15,10 +16,14 @@ namespace bsg::inference {
 // same kernels, and give the same result.
 enum class Execution { dense, gated };
 
+// On the plan's device.
 struct Output {
   Tensor logits;  // f32 [N, classes]
   Tensor open;    // i32 [N, gated layers]: gates that are on, in the order of MacModel::layers
   Tensor gates;   // u8 [N, gates of all layers], 0 or 1; undefined unless asked for
+
+  // The same on context's device; waits for the run where they lie on another one.
+  Output to(Context& context) const;
 };
 
 struct RunOptions {
@@ -26,19 +31,26 @@ struct RunOptions {
   bool gates = false;  // return Output::gates
 };
 
-// Runs on the context's device and threads. A sample goes through the whole network while its activations sit in a
-// core's cache, threads take different samples; where there are fewer samples than threads, all threads share each
-// sample's channels. Results do not depend on the number of threads, to the last bit.
+// On the CPU a sample goes through the whole network while its activations sit in a core's cache, threads take
+// different samples; where there are fewer samples than threads, all threads share each sample's channels. Results do
+// not depend on the number of threads, to the last bit.
+//
+// On other devices a batch goes through kernel by kernel. A run queues work and returns; nothing in it waits for the
+// device. Memory is that of the largest batch so far. From its second run on, a size of batch is one graph of launches,
+// recorded once: sizes that come back are cheap to start, and cost a graph each to keep.
 class Plan {
  public:
-  // For images of the size that the network was made for, with its weights and running statistics as they are now. The
-  // context outlives the plan. Throws ShapeError when the network describes itself wrongly.
-  Plan(Context& context, const nn::Network& network);
+  // For images of the size that the network was made for, with its weights and running statistics as they are now, on
+  // whichever device they are. precision: what activations are stored and multiplied as; results and gates' decisions
+  // are f32. The context outlives the plan. Throws ShapeError when the network describes itself wrongly or the device
+  // has no room for a layer, ConfigError for a precision that the device does not compute.
+  Plan(Context& context, const nn::Network& network, Precision precision = Precision::f32);
   ~Plan();
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 
-  // images f32 [N, channels, height, width], normalised. One run at a time. Throws ShapeError for other images.
+  // images f32 [N, channels, height, width], normalised, on any device (on the plan's: of its context); nobody changes
+  // them until the results were read or the next run. One run at a time. Throws ShapeError for other images.
   Output run(const Tensor& images, const RunOptions& options = {});
 
   // Bytes that the plan holds: constants and buffers.

@@ -1,4 +1,5 @@
 #include "kernels/backend/backend.hpp"
+#include "kernels/simt/graph.hpp"
 #include "kernels/simt/runtime.hpp"
 #include "kernels/simt/simt.hpp"
 
@@ -63,7 +64,11 @@ constexpr Backend kBackend = {
                 .record_event = simt::record_event,
                 .wait_for_event = simt::wait_for_event,
                 .synchronize_event = simt::synchronize_event,
-                .elapsed_milliseconds = simt::elapsed_milliseconds},
+                .elapsed_milliseconds = simt::elapsed_milliseconds,
+                .begin_capture = simt::begin_capture,
+                .end_capture = simt::end_capture,
+                .launch_graph = simt::launch_graph,
+                .destroy_graph = simt::destroy_graph},
     .f32 = kTyped<float>,
     .bf16 = kTyped<simt::bfloat16>,
     .to_bf16 = device::convert<float, simt::bfloat16>,

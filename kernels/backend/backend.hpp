@@ -26,7 +26,7 @@
 
 namespace bsg::kernels {
 
-// Memory and queues of a device: kernels/simt/runtime.hpp. Errors are std::runtime_error.
+// Memory and queues of a device: kernels/simt/runtime.hpp and graph.hpp. Errors are std::runtime_error.
 struct DeviceRuntime {
   int (*device_count)();
   std::string (*device_name)();
@@ -48,6 +48,10 @@ struct DeviceRuntime {
   void (*wait_for_event)(void* stream, void* event);
   void (*synchronize_event)(void* event);
   double (*elapsed_milliseconds)(void* begin, void* end);
+  void (*begin_capture)(void* stream);
+  void* (*end_capture)(void* stream);
+  void (*launch_graph)(void* graph, void* stream);
+  void (*destroy_graph)(void* graph);
 };
 
 // The kernels on activations of type T: float, or simt::bfloat16 computed in float. What stands beside activations

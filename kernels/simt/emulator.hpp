@@ -36,6 +36,13 @@ class ScopedEmulatorOptions {
   EmulatorOptions previous_;
 };
 
+// What the calling thread has asked of the device so far.
+struct EmulatedCalls {
+  std::uint64_t launches = 0;  // of kernels, those in graphs included
+  std::uint64_t waits = 0;     // calls that return when the device is done
+};
+EmulatedCalls emulated_calls();
+
 // How often the calling thread's launches have changed from one thread of a block to another, so far.
 std::uint64_t emulated_switches();
 

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "kernels/simt/emulator/capture.hpp"
 #include "kernels/simt/emulator/launcher.hpp"
 #include "kernels/simt/launch.hpp"
 
@@ -11,7 +12,7 @@ namespace bsg::simt {
 
 namespace emulator {
 template <class... P, class... A>
-void launch(std::size_t shared_bytes, void (*kernel)(P...), const Grid& grid, Index3 block, A&&... args) {
+void launch(std::size_t shared_bytes, void (*kernel)(P...), const Grid& grid, Index3 block, void* stream, A&&... args) {
   static_assert(sizeof...(P) == sizeof...(A), "one argument for each parameter of the kernel");
   if (grid.blocks.x == 0 || grid.blocks.y == 0 || grid.blocks.z == 0) return;
   struct Call {
@@ -22,19 +23,24 @@ void launch(std::size_t shared_bytes, void (*kernel)(P...), const Grid& grid, In
     const Call& made = *static_cast<const Call*>(opaque);
     std::apply(made.kernel, made.arguments);
   };
-  run_grid(grid.blocks, block, shared_bytes, body, &call, grid.where);
+  auto run = [=]() mutable { run_grid(grid.blocks, block, shared_bytes, body, &call, grid.where); };
+  if (capturing(stream)) {
+    record(run);
+  } else {
+    run();
+  }
 }
 }  // namespace emulator
 
 template <class Storage, class... P, class... A>
-void launch(void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/, A&&... args) {
-  emulator::launch(kSharedBytes<Storage>, kernel, grid, block, std::forward<A>(args)...);
+void launch(void (*kernel)(P...), Grid grid, Index3 block, void* stream, A&&... args) {
+  emulator::launch(kSharedBytes<Storage>, kernel, grid, block, stream, std::forward<A>(args)...);
 }
 
 template <class Storage, class... P, class... A>
-void launch_with_tail(std::size_t tail_bytes, void (*kernel)(P...), Grid grid, Index3 block, void* /*stream*/,
+void launch_with_tail(std::size_t tail_bytes, void (*kernel)(P...), Grid grid, Index3 block, void* stream,
                       A&&... args) {
-  emulator::launch(kTailOffset<Storage> + tail_bytes, kernel, grid, block, std::forward<A>(args)...);
+  emulator::launch(kTailOffset<Storage> + tail_bytes, kernel, grid, block, stream, std::forward<A>(args)...);
 }
 
 }  // namespace bsg::simt

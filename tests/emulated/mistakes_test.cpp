@@ -6,6 +6,7 @@
 
 #include "kernels/simt/emulator.hpp"
 #include "kernels/simt/emulator/sanitizers.hpp"
+#include "kernels/simt/graph.hpp"
 #include "kernels/simt/runtime.hpp"
 #include "kernels/simt/simt.hpp"
 #include "tests/emulated/orders.hpp"
@@ -409,4 +410,21 @@ TEST_CASE("blocks run on several OS threads, and a mistake in one ends the launc
   REQUIRE(threads_that_ran(100) == 6400);
   const std::string message = error_of([] { launch(throwing, {3, 2}, {64}, nullptr); });
   REQUIRE(says(message, {", 1, 0), thread (33, 0, 0) threw: a table is missing"}));
+}
+
+TEST_CASE("while a stream is captured nothing waits, allocates or touches the host") {
+  void* const stream = create_stream();
+  DeviceArray<float> x(4);
+  float value = 0;
+  REQUIRE_THROWS_WITH(begin_capture(nullptr), Catch::Contains("default stream"));
+  REQUIRE_THROWS_AS(end_capture(stream), EmulationError);
+  begin_capture(stream);
+  CHECK_THROWS_WITH(synchronize(stream), Catch::Contains("synchronize"));
+  CHECK_THROWS_WITH(allocate(4), Catch::Contains("allocate"));
+  CHECK_THROWS_WITH(copy_to_host(&value, x.data(), 4, stream), Catch::Contains("copy_to_host"));
+  CHECK_THROWS_WITH(copy_to_device(x.data(), &value, 4, stream), Catch::Contains("copy_to_device"));
+  CHECK_THROWS_WITH(begin_capture(stream), Catch::Contains("begin_capture"));
+  destroy_graph(end_capture(stream));
+  synchronize(stream);
+  destroy_stream(stream);
 }

@@ -1,36 +1,22 @@
 #include "engine/inference/plan.hpp"
 
 #include <cmath>
-#include <limits>
 
 #include "engine/core/error.hpp"
-#include "models/resnet_cifar.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/gated_networks.hpp"
 #include "tests/support/gradient_check.hpp"
 
 using namespace bsg;
 using inference::Execution;
 using inference::Output;
 using inference::Plan;
+using test::largest;
+using test::largest_difference;
+using test::network_of;
+using test::set_gates;
 
 namespace {
-
-// A network whose weights and running statistics are all different from their initial values.
-std::unique_ptr<models::CifarResNet> network_of(Context& context, models::CifarResNetConfig config,
-                                                std::uint64_t seed = 3) {
-  Generator random(seed);
-  auto network = std::make_unique<models::CifarResNet>(context, random, config);
-  for (auto& [name, tensor] : network->state())
-    if (name.find("bn") != std::string::npos)
-      for (float& value : tensor->span<float>()) {
-        const bool positive = name.ends_with("running_var") || name.ends_with("weight");
-        value = static_cast<float>(positive ? 0.5 + random.uniform() : 0.3 * random.normal());
-      }
-  for (const models::BasicBlock* block : network->blocks())
-    if (block->gate != nullptr)
-      for (float& value : block->gate->fc2.bias->value.span<float>()) value = static_cast<float>(random.normal());
-  return network;
-}
 
 struct Expected {
   Tensor logits;
@@ -56,22 +42,6 @@ Expected forward(Context& context, nn::Network& network, const Tensor& images) {
   return expected;
 }
 
-double largest(const Tensor& tensor) {
-  double value = 0;
-  for (const float x : tensor.span<float>()) value = std::max(value, std::abs(static_cast<double>(x)));
-  return value;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double difference = 0;
-  for (std::int64_t i = 0; i < a.numel(); ++i) {
-    REQUIRE(std::isfinite(a.data<float>()[i]));
-    difference = std::max(difference, std::abs(static_cast<double>(a.data<float>()[i]) - b.data<float>()[i]));
-  }
-  return difference;
-}
-
 // Both executions against the training network's forward pass.
 void check_plan(Context& context, models::CifarResNet& network, std::int64_t batch) {
   const auto& config = network.config();
@@ -93,14 +63,6 @@ void check_plan(Context& context, models::CifarResNet& network, std::int64_t bat
       for (std::int64_t i = 0; i < gates; ++i)
         REQUIRE(output.gates.data<std::uint8_t>()[n * gates + i] == expected.gates[n][i]);
     }
-  }
-}
-
-void set_gates(models::CifarResNet& network, const std::function<bool(std::int64_t)>& on) {
-  for (const models::BasicBlock* block : network.blocks()) {
-    block->gate->fc2.weight.value.fill(0);
-    auto bias = block->gate->fc2.bias->value.span<float>();
-    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = on(static_cast<std::int64_t>(i)) ? 1.0F : -1.0F;
   }
 }
 
@@ -166,18 +128,7 @@ TEST_CASE("nothing of a skipped channel is read: NaN in its weights stays there"
   set_gates(*network, is_on);
   const Tensor images = test::random_tensor(context, {3, 3, 32, 32}, 11, DType::f32);
   const Tensor clean = Plan(context, *network).run(images).logits;
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  for (const models::BasicBlock* block : network->blocks()) {
-    const std::int64_t channels = block->out_channels();
-    for (std::int64_t i = 0; i < channels; ++i) {
-      if (is_on(i)) continue;
-      const std::int64_t row = 9 * block->in_channels();
-      std::fill_n(block->conv1.weight.value.data<float>() + i * row, row, nan);
-      block->bn1.bias.value.data<float>()[i] = nan;
-      for (std::int64_t k = 0; k < channels; ++k)
-        std::fill_n(block->conv2.weight.value.data<float>() + (k * channels + i) * 9, 9, nan);
-    }
-  }
+  test::poison_closed_channels(*network, is_on);
   Plan plan(context, *network);
   // The planes of skipped channels hold NaN from a dense run, too.
   const Tensor dense = plan.run(images, {.execution = Execution::dense}).logits;
@@ -218,4 +169,11 @@ TEST_CASE("images that a plan was not made for are named", "[inference]") {
   REQUIRE_THROWS_AS(plan.run(Tensor::zeros(context, {3, 32, 32})), ShapeError);
   REQUIRE_THROWS_AS(plan.run(Tensor::zeros(context, {1, 3, 32, 32}, DType::f64)), ShapeError);
   REQUIRE_THROWS_AS(plan.run(Tensor()), ShapeError);
+}
+
+TEST_CASE("the CPU computes f32 alone", "[inference]") {
+  Context context;
+  const auto network = network_of(context, {.blocks_per_stage = 1});
+  REQUIRE_THROWS_WITH(Plan(context, *network, Precision::bf16), Catch::Contains("bf16") && Catch::Contains("cpu"));
+  REQUIRE_THROWS_AS(Plan(context, *network, Precision::tf32), ConfigError);
 }

@@ -21,6 +21,7 @@ namespace {
 
 constinit thread_local EmulatorOptions current_options;
 constinit thread_local std::uint64_t switches_so_far = 0;
+constinit thread_local EmulatedCalls calls_so_far;
 
 }  // namespace
 
@@ -31,6 +32,7 @@ ScopedEmulatorOptions::ScopedEmulatorOptions(const EmulatorOptions& options) : p
 ScopedEmulatorOptions::~ScopedEmulatorOptions() { current_options = previous_; }
 
 std::uint64_t emulated_switches() { return switches_so_far; }
+EmulatedCalls emulated_calls() { return calls_so_far; }
 
 namespace emulator {
 
@@ -81,11 +83,14 @@ void check_extents(const Launched& launched) {
 
 }  // namespace
 
+void count_wait() { ++calls_so_far.waits; }
+
 void run_grid(Index3 grid, Index3 block, std::size_t shared_bytes, void (*body)(void*), void* arguments, Where where) {
   Launched launched{grid,      block, shared_bytes,    body,
                     arguments, where, current_options, DeviceMemory::instance().allocations()};
   check_extents(launched);
   if (BlockRunner::current() != nullptr) throw EmulationError("a kernel called launch");
+  ++calls_so_far.launches;
   const std::uint64_t blocks = std::uint64_t{grid.x} * grid.y * grid.z;
   const unsigned wanted = launched.options.os_threads > 0 ? static_cast<unsigned>(launched.options.os_threads)
                                                           : std::max(1u, std::thread::hardware_concurrency());

@@ -12,4 +12,7 @@ namespace bsg::simt::emulator {
 void run_grid(Index3 grid, Index3 block, std::size_t shared_bytes, void (*body)(void* arguments), void* arguments,
               Where where);
 
+// Adds to EmulatedCalls::waits.
+void count_wait();
+
 }  // namespace bsg::simt::emulator

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "kernels/simt/emulator.hpp"
+#include "kernels/simt/emulator/capture.hpp"
 #include "kernels/simt/emulator/device_memory.hpp"
+#include "kernels/simt/emulator/launcher.hpp"
 
 namespace bsg::simt {
 
@@ -33,6 +35,7 @@ int device_count() { return 1; }
 std::string device_name() { return "emulator on the CPU"; }
 
 void* allocate(std::size_t bytes, void* /*stream*/) {
+  emulator::refuse_capture("allocate");
   return bytes == 0 ? nullptr : DeviceMemory::instance().allocate(bytes);
 }
 
@@ -46,32 +49,40 @@ void* allocate_pinned(std::size_t bytes) { return bytes == 0 ? nullptr : ::opera
 void release_pinned(void* memory) { ::operator delete(memory); }
 
 void copy_to_device(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  emulator::refuse_capture("copy_to_device");
   check_range("copy_to_device", to, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
 void copy_to_host(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  emulator::refuse_capture("copy_to_host");
+  emulator::count_wait();
   check_range("copy_to_host", from, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
 void copy_to_host_later(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+  emulator::refuse_capture("copy_to_host_later");
   check_range("copy_to_host_later", from, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
-void copy_on_device(void* to, const void* from, std::size_t bytes, void* /*stream*/) {
+void copy_on_device(void* to, const void* from, std::size_t bytes, void* stream) {
+  if (emulator::capturing(stream)) return emulator::record([=] { copy_on_device(to, from, bytes, nullptr); });
   check_range("copy_on_device", to, bytes);
   check_range("copy_on_device", from, bytes);
   if (bytes != 0) std::memcpy(to, from, bytes);
 }
 
-void clear(void* memory, int value, std::size_t bytes, void* /*stream*/) {
+void clear(void* memory, int value, std::size_t bytes, void* stream) {
+  if (emulator::capturing(stream)) return emulator::record([=] { clear(memory, value, bytes, nullptr); });
   check_range("clear", memory, bytes);
   if (bytes != 0) std::memset(memory, value, bytes);
 }
 
 void synchronize(void* /*stream*/) {
+  emulator::refuse_capture("synchronize");
+  emulator::count_wait();
   const std::string damage = DeviceMemory::instance().damaged_guards();
   if (!damage.empty()) throw EmulationError("synchronize: " + damage);
 }
@@ -92,6 +103,7 @@ void wait_for_event(void* /*stream*/, void* /*event*/) {}
 void synchronize_event(void* /*event*/) { synchronize(nullptr); }
 
 double elapsed_milliseconds(void* begin, void* end) {
+  emulator::count_wait();
   return std::chrono::duration<double, std::milli>(reached(end) - reached(begin)).count();
 }
 
