@@ -2,7 +2,6 @@
 // planes of one sample, which stay in its cache from sample to sample; samples differ in their gates alone. Splitting
 // planes into phases for a strided convolution is a step of its own in the plan and not part of the time.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -11,8 +10,8 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include "benchmarks/bsg_bench/conv_cases.hpp"
 #include "benchmarks/bsg_bench/conv_reference.hpp"
-#include "benchmarks/bsg_bench/gate_patterns.hpp"
 #include "benchmarks/bsg_bench/suites.hpp"
 #include "engine/core/error.hpp"
 #include "engine/core/tensor.hpp"
@@ -27,18 +26,14 @@ namespace cpu = kernels::cpu;
 // As the tests, which measure the kernels' errors, bound them with room to spare.
 constexpr double kTolerance = 1e-5;
 
-enum class Sides { outputs, inputs, both };
-constexpr std::array kSides = {Sides::outputs, Sides::inputs, Sides::both};
-constexpr std::array kSideNames = {"out", "in", "both"};
-
-// A layer with random values. The second convolution of a block (inputs gated) adds the block's input and leaves the
-// sums for the next gate, all add a bias and end with a ReLU.
+// A layer with random values. All add a bias and end with a ReLU; with a residual, as at the end of a block, the sums
+// for the next gate are left too.
 class Problem {
  public:
-  Problem(Context& context, const ConvLayer& layer, Sides sides, Generator random)
+  Problem(Context& context, const ConvLayer& layer, bool residual, Generator random)
       : context_(context),
         layer_(layer),
-        with_residual_(sides == Sides::inputs && layer.stride == 1),
+        with_residual_(residual),
         x_layout_{layer.inputs, layer.size, layer.size, layer.padding(), layer.stride},
         y_layout_{layer.outputs, layer.out_size(), layer.out_size(), layer.y_frame, 1},
         residual_layout_{y_layout_, 1},
@@ -185,47 +180,30 @@ class Problem {
   Tensor x_planes_, y_planes_, residual_planes_, sums_, scratch_;  // [threads, ...]
 };
 
-void run_group(Bench& bench, const ConvLayer& layer, Sides sides, std::int64_t batch) {
-  const std::string side = kSideNames[static_cast<std::size_t>(sides)];
-  const Group group{
-      "gated_conv", fmt::format("{}, {}, batch {}", layer.name(), side, batch), batch,
-      static_cast<double>(batch) * layer.macs(static_cast<double>(layer.inputs), static_cast<double>(layer.outputs))};
-  if (!bench.wants(group, layer.networks)) return;
-  Generator random = bench.random(group.name);
-  Problem problem(bench.context(), layer, sides, random);
-
-  struct Drawn {
-    std::string name;
-    Gates inputs, outputs;
-  };
-  std::vector<Drawn> drawn;
-  Generator draws = random.fork(1);
-  for (const GateChoice& choice : gate_choices(bench.options().densities, bench.options().worst_cases))
-    drawn.push_back({choice.name(), draw_gates(choice, batch, layer.inputs, draws),
-                     draw_gates(choice, batch, layer.outputs, draws)});
+void measure(Bench& bench, const ConvCase& c) {
+  const std::int64_t batch = c.group.batch;
+  Problem problem(bench.context(), c.layer, c.with_residual(), c.random);
   std::vector<Execution> executions;
   const auto add = [&](const std::string& gates, const Problem::Lists& lists) {
-    problem.check(group.name + ", " + gates, lists, batch - 1, random.fork(2));
+    problem.check(c.group.name + ", " + gates, lists, batch - 1, c.random.fork(2));
     executions.push_back({gates, problem.active_macs(batch, lists),
                           [&problem, batch, lists](int times) { problem.run(batch, lists, times); }});
   };
   add("dense", {});
-  for (const Drawn& d : drawn)
-    add(d.name, {sides != Sides::outputs ? &d.inputs : nullptr, sides != Sides::inputs ? &d.outputs : nullptr});
-  bench.measure(group, executions);
+  for (const ConvGates& gates : c.gates) add(gates.name, {c.inputs(gates), c.outputs(gates)});
+  bench.measure(c.group, executions);
 }
 
 }  // namespace
 
 void run_gated_conv_on_cpu(Bench& bench) {
   std::vector<ConvLayer> layers = conv_layers();
-  if (bench.options().quick)
+  std::vector<std::int64_t> batches = {1, 16, 128};
+  if (bench.options().quick) {
     layers = {{"resnet20", 3, 16, 16, 32}, {"resnet20", 3, 32, 64, 16, 2}, {"resnet50", 1, 64, 32, 7, 1, 0}};
-  for (const ConvLayer& layer : layers)
-    for (const Sides sides : kSides)
-      for (const std::int64_t batch : bench.batches(bench.options().quick ? std::vector<std::int64_t>{1, 4}
-                                                                          : std::vector<std::int64_t>{1, 16, 128}))
-        run_group(bench, layer, sides, batch);
+    batches = {1, 4};
+  }
+  each_conv_case(bench, layers, batches, [&](const ConvCase& c) { measure(bench, c); });
 }
 
 }  // namespace bsg::bench

@@ -9,9 +9,9 @@
 
 #include <fmt/format.h>
 
+#include "benchmarks/bsg_bench/conv_cases.hpp"
 #include "benchmarks/bsg_bench/conv_reference.hpp"
 #include "benchmarks/bsg_bench/device_memory.hpp"
-#include "benchmarks/bsg_bench/gate_patterns.hpp"
 #include "benchmarks/bsg_bench/suites.hpp"
 #include "engine/core/tensor.hpp"
 #include "kernels/backend/backend.hpp"
@@ -35,9 +35,6 @@ struct Precision {
 constexpr std::array kPrecisions = {Precision{"f32", ConvCompute::fp32, 1e-5},
                                     Precision{"tf32", ConvCompute::tf32, 2e-3},
                                     Precision{"bf16", ConvCompute::bf16, 1e-2}};
-
-constexpr std::array kSides = {GatedSides::outputs, GatedSides::inputs, GatedSides::both};
-constexpr std::array kSideNames = {"out", "in", "both"};
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -220,38 +217,23 @@ class Problem {
   device::GatedConv arguments_;
 };
 
-void run_group(Bench& bench, const ConvLayer& layer, GatedSides gated, const char* side, std::int64_t batch) {
-  const Group group{
-      "gated_conv", fmt::format("{}, {}, batch {}", layer.name(), side, batch), batch,
-      static_cast<double>(batch) * layer.macs(static_cast<double>(layer.inputs), static_cast<double>(layer.outputs))};
-  if (!bench.wants(group, layer.networks)) return;
+void measure(Bench& bench, const ConvCase& c) {
   const Precision precision = *std::find_if(kPrecisions.begin(), kPrecisions.end(),
                                             [&](const Precision& p) { return p.name == bench.options().precision; });
-  Generator random = bench.random(group.name);
-  const Values values(layer, random);
-  const bool residual = gated == GatedSides::inputs && layer.stride == 1;
-
-  struct Drawn {
-    std::string name;
-    Gates inputs, outputs;
-  };
-  std::vector<Drawn> drawn;
-  Generator draws = random.fork(1);
-  for (const GateChoice& choice : gate_choices(bench.options().densities, bench.options().worst_cases))
-    drawn.push_back({choice.name(), draw_gates(choice, batch, layer.inputs, draws),
-                     draw_gates(choice, batch, layer.outputs, draws)});
+  Generator random = c.random;
+  const Values values(c.layer, random);
   std::vector<std::unique_ptr<Problem>> problems;
   std::vector<Execution> executions;
   const auto add = [&](const std::string& gates, const Gates* inputs, const Gates* outputs) {
-    problems.push_back(std::make_unique<Problem>(bench.context(), values, precision, batch, inputs, outputs, residual));
+    problems.push_back(std::make_unique<Problem>(bench.context(), values, precision, c.group.batch, inputs, outputs,
+                                                 c.with_residual()));
     Problem& problem = *problems.back();
-    problem.check(group.name + ", " + gates, random.fork(2));
+    problem.check(c.group.name + ", " + gates, c.random.fork(2));
     executions.push_back({gates, problem.active_macs(), [&problem](int times) { problem.run(times); }});
   };
   add("dense", nullptr, nullptr);
-  for (const Drawn& d : drawn)
-    add(d.name, gated != GatedSides::outputs ? &d.inputs : nullptr, gated != GatedSides::inputs ? &d.outputs : nullptr);
-  bench.measure(group, executions);
+  for (const ConvGates& gates : c.gates) add(gates.name, c.inputs(gates), c.outputs(gates));
+  bench.measure(c.group, executions);
 }
 
 }  // namespace
@@ -263,10 +245,7 @@ void run_gated_conv_on_device(Bench& bench) {
     layers = {{"resnet20", 3, 16, 16, 8}, {"resnet20", 3, 16, 32, 8, 2}, {"resnet50", 1, 32, 16, 7, 1, 0}};
     batches = {1, 3};
   }
-  for (const ConvLayer& layer : layers)
-    for (std::size_t side = 0; side < kSides.size(); ++side)
-      for (const std::int64_t batch : bench.batches(batches))
-        run_group(bench, layer, kSides[side], kSideNames[side], batch);
+  each_conv_case(bench, layers, batches, [&](const ConvCase& c) { measure(bench, c); });
 }
 
 }  // namespace bsg::bench

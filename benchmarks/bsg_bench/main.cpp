@@ -83,7 +83,8 @@ int main(int argc, char** argv) {
                "gated_conv: also one channel on, the first half, every second, and half of the samples all off");
   list("--batch", options.batches, "images at once (default: the suite's own)")->check(CLI::Range(1, 65536));
   list("--arch", options.archs, "networks of the suites network and training");
-  app.add_option("--checkpoint", options.checkpoint, "suite network: of bsg_train, with gates as its images have them");
+  app.add_option("--checkpoint", options.checkpoint,
+                 "suites network and gated_conv: of bsg_train, with gates as its images have them");
   app.add_option("--data", options.data, "those images: what bsg_train takes as --data");
   app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
   app.add_option("--threads", options.threads, "CPU threads")->check(CLI::Range(1, 1024))->capture_default_str();

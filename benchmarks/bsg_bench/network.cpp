@@ -7,12 +7,11 @@
 #include <fmt/format.h>
 
 #include "benchmarks/bsg_bench/network_gates.hpp"
+#include "benchmarks/bsg_bench/recorded.hpp"
 #include "benchmarks/bsg_bench/suites.hpp"
-#include "data/loader.hpp"
 #include "engine/core/error.hpp"
 #include "engine/inference/plan.hpp"
 #include "models/registry.hpp"
-#include "tools/bsg_eval/subject.hpp"
 
 namespace bsg::bench {
 namespace {
@@ -103,27 +102,16 @@ void run_drawn(Bench& bench, const std::string& arch) {
 }
 
 void run_recorded(Bench& bench) {
-  const Options& options = bench.options();
   Context& context = bench.context();
   Context host({.threads = context.threads()});
-  tools::Subject trained = tools::subject_of_checkpoint(host, options.checkpoint);
-  trained.network->move(context);
+  const Recorded recorded(host, bench.options());
+  recorded.network().move(context);
   std::vector<Subject> subjects;
   subjects.push_back(
-      {"recorded", trained.network->macs(), std::make_unique<inference::Plan>(context, *trained.network)});
+      {"recorded", recorded.network().macs(), std::make_unique<inference::Plan>(context, recorded.network())});
   for (const std::int64_t batch : batches_of(bench)) {
-    const Group group{"network", fmt::format("{}, batch {}", trained.arch, batch), batch};
-    if (!bench.wants(group)) continue;
-    data::OpenOptions open = trained.open;
-    open.limit = batch;
-    data::Loader loader(host, data::open_dataset(options.data, data::Split::test, open), trained.transform,
-                        {.batch = batch});
-    data::Batch loaded;
-    loader.start(0);
-    if (loader.examples() < batch || !loader.next(loaded))
-      throw_error<DataError>("{}: holds {} test images, a batch of {} was asked for", options.data, loader.examples(),
-                             batch);
-    measure(bench, group, subjects, loaded.images.to(context));
+    const Group group{"network", fmt::format("{}, batch {}", recorded.arch(), batch), batch};
+    if (bench.wants(group)) measure(bench, group, subjects, recorded.images(batch).to(context));
   }
 }
 

@@ -89,6 +89,13 @@ batch = 32
   REQUIRE(results.lines.size() == 2);
   CHECK(results.lines[1].gates == "recorded");
   CHECK(results.lines[1].active_macs < results.lines[1].dense_macs * 1.01);
+
+  // Two convolutions in each of nine blocks: dense, and with the gates of their block.
+  const bench::Results layers = run(folder, {"--suite", "gated_conv", "--checkpoint", checkpoint, "--data", "synthetic",
+                                             "--batch", "4", "--threads", "2", "--device", "cpu"});
+  CHECK(layers.lines.size() == 9 * 2 * 2);
+  CHECK(layers.lines[3].key() == "gated_conv / layer1.0 16>16 32x32, in, batch 4 / recorded");
+
   const ProgramResult too_many = test::run_program(
       "bsg_bench",
       {"--suite", "network", "--checkpoint", checkpoint, "--data", "synthetic", "--batch", "51", "--device", "cpu"});
