@@ -6,6 +6,7 @@
 
 #include "engine/core/error.hpp"
 #include "models/resnet_cifar.hpp"
+#include "models/resnet_imagenet.hpp"
 
 namespace bsg::models {
 namespace {
@@ -16,6 +17,16 @@ struct CifarDepth {
 };
 constexpr std::array<CifarDepth, 5> kCifarDepths = {{{20, 3}, {32, 5}, {44, 7}, {56, 9}, {110, 18}}};
 
+struct ImageNetDepth {
+  int depth;
+  std::array<int, 4> blocks;
+  bool bottleneck;
+};
+constexpr std::array<ImageNetDepth, 4> kImageNetDepths = {
+    {{18, {2, 2, 2, 2}, false}, {34, {3, 4, 6, 3}, false}, {50, {3, 4, 6, 3}, true}, {101, {3, 4, 23, 3}, true}}};
+
+std::string name_of(int depth, bool gated) { return fmt::format("resnet{}{}", depth, gated ? "_bas" : ""); }
+
 // The stream of a seed that initial values are drawn from; training draws from others.
 constexpr std::uint64_t kInitialValuesStream = 0x696e6974;
 
@@ -23,19 +34,28 @@ constexpr std::uint64_t kInitialValuesStream = 0x696e6974;
 
 std::vector<std::string> arch_names() {
   std::vector<std::string> names;
-  for (const CifarDepth& entry : kCifarDepths)
-    for (const char* suffix : {"", "_bas"}) names.push_back(fmt::format("resnet{}{}", entry.depth, suffix));
+  const auto add = [&](int depth) {
+    for (const bool gated : {false, true}) names.push_back(name_of(depth, gated));
+  };
+  for (const CifarDepth& entry : kCifarDepths) add(entry.depth);
+  for (const ImageNetDepth& entry : kImageNetDepths) add(entry.depth);
   return names;
 }
 
 std::unique_ptr<nn::Network> make_network(Context& context, const NetworkConfig& config, std::uint64_t seed) {
   Generator random(seed, kInitialValuesStream);
-  for (const CifarDepth& entry : kCifarDepths)
-    for (const bool gated : {false, true})
-      if (config.arch == fmt::format("resnet{}{}", entry.depth, gated ? "_bas" : ""))
+  for (const bool gated : {false, true}) {
+    for (const CifarDepth& entry : kCifarDepths)
+      if (config.arch == name_of(entry.depth, gated))
         return std::make_unique<CifarResNet>(
             context, random,
             CifarResNetConfig{entry.blocks_per_stage, config.classes, gated, config.height, config.width, config.gate});
+    for (const ImageNetDepth& entry : kImageNetDepths)
+      if (config.arch == name_of(entry.depth, gated))
+        return std::make_unique<ImageNetResNet>(context, random,
+                                                ImageNetResNetConfig{entry.blocks, entry.bottleneck, config.classes,
+                                                                     gated, config.height, config.width, config.gate});
+  }
   throw_error<ConfigError>("arch: unknown name '{}'; known: {}", config.arch, fmt::join(arch_names(), ", "));
 }
 

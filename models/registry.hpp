@@ -11,7 +11,8 @@
 namespace bsg::models {
 
 struct NetworkConfig {
-  std::string arch;  // "resnet20", "resnet20_bas", "resnet32", ...
+  // For small images "resnet20", 32, 44, 56, 110, for large ones "resnet18", 34, 50, 101; each also with "_bas".
+  std::string arch;
   int classes = 10;
   int height = 32, width = 32;
   GateConfig gate = {};

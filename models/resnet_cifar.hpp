@@ -7,6 +7,7 @@
 
 #include "engine/nn/layers.hpp"
 #include "engine/nn/network.hpp"
+#include "models/basic_block.hpp"
 #include "models/gating.hpp"
 
 namespace bsg::models {
@@ -17,28 +18,6 @@ struct CifarResNetConfig {
   bool gated = false;
   int height = 32, width = 32;  // of the images, for the MAC accounting
   GateConfig gate = {};
-};
-
-// relu(bn2(conv2(g * relu(bn1(conv1 x)))) + shortcut(x)) with g = gate(x); without a gating module g = 1.
-class BasicBlock : public nn::Module {
- public:
-  BasicBlock(Context& context, Generator& random, int in_channels, int out_channels, int stride,
-             const GateConfig* gate_config);
-  Var forward(const nn::Pass& pass, const Var& x, std::vector<nn::GateTrace>& traces) const;
-  inference::Value lower(inference::Graph& graph, inference::Value x) const;
-
-  int in_channels() const { return in_channels_; }
-  int out_channels() const { return out_channels_; }
-  int stride() const { return stride_; }
-
-  nn::Conv2d& conv1;
-  nn::BatchNorm& bn1;
-  nn::Conv2d& conv2;
-  nn::BatchNorm& bn2;
-  GatingModule* const gate;  // null: the block is not gated
-
- private:
-  int in_channels_, out_channels_, stride_;
 };
 
 // Parameters: conv1.weight, bn1.*, layer{1,2,3}.{0..n-1}.{conv1.weight, bn1.*, conv2.weight, bn2.*, gate.*}, linear.*

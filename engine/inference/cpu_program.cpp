@@ -121,6 +121,16 @@ class CpuProgram::Builder {
                                           .geometry = std::move(geometry)});
   }
 
+  void add(const Graph::MaxPool& node) {
+    const int x = read(whole(node.x));
+    const PlaneLayout x_layout = layout(node.x), y_layout = layout(node.y);
+    const int y = whole_[static_cast<std::size_t>(node.y.index)] = new_value(y_layout);
+    const cpu::PoolWindow window{node.options.kernel, node.options.stride, node.options.padding};
+    need_scratch(cpu::max_pool_scratch(x_layout));
+    program_.steps_.emplace_back(
+        MaxPool{x, y, x_layout, y_layout, window, sums_[static_cast<std::size_t>(node.y.index)]});
+  }
+
   void add(const Graph::Decision& node) {
     need_scratch(node.hidden.inputs + node.hidden.outputs + node.output.outputs);
     program_.steps_.emplace_back(Decide{node.gate.index, mean_of(node.x), node.hidden, node.output});
@@ -227,6 +237,12 @@ void CpuProgram::execute(const Convolve& step, const Sample& sample, const Worke
   conv.outputs += begin;
   conv.output_count = end - begin;
   cpu::gated_conv(conv);
+}
+
+void CpuProgram::execute(const MaxPool& step, const Sample&, const Worker& worker) const {
+  const auto [begin, end] = share(step.x_layout.channels, worker);
+  cpu::max_pool_planes(step.window, step.x_layout, planes_of(step.x, worker), step.y_layout, begin, end,
+                       planes_of(step.y, worker), step.sums < 0 ? nullptr : worker.sums + step.sums, worker.scratch);
 }
 
 // Every worker decides for itself: that takes less time than to wait for one that does.

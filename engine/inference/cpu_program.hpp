@@ -11,6 +11,7 @@
 #include "engine/inference/storage.hpp"
 #include "kernels/gate/gate.hpp"
 #include "kernels/gated_conv/gated_conv.hpp"
+#include "kernels/pool2d/pool_planes.hpp"
 
 namespace bsg::inference {
 
@@ -79,6 +80,12 @@ class CpuProgram {
     std::vector<float> weight, bias;
     kernels::cpu::ConvGeometry geometry;
   };
+  struct MaxPool {
+    int x, y;
+    kernels::PlaneLayout x_layout, y_layout;
+    kernels::cpu::PoolWindow window;
+    std::int64_t sums;  // as above
+  };
   struct Decide {
     int gate;
     Mean mean;
@@ -88,12 +95,13 @@ class CpuProgram {
     Mean mean;
     Graph::Product product;
   };
-  using Step = std::variant<Load, Split, Convolve, Decide, Classify>;
+  using Step = std::variant<Load, Split, Convolve, MaxPool, Decide, Classify>;
   class Builder;
 
   void execute(const Load& step, const Sample& sample, const Worker& worker) const;
   void execute(const Split& step, const Sample& sample, const Worker& worker) const;
   void execute(const Convolve& step, const Sample& sample, const Worker& worker) const;
+  void execute(const MaxPool& step, const Sample& sample, const Worker& worker) const;
   void execute(const Decide& step, const Sample& sample, const Worker& worker) const;
   void execute(const Classify& step, const Sample& sample, const Worker& worker) const;
   float* planes_of(int value, const Worker& worker) const {

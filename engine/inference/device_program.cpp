@@ -164,6 +164,23 @@ class DeviceProgram::Builder {
     program_.steps_.emplace_back(std::move(step));
   }
 
+  void add(const Graph::MaxPool& node) {
+    const Graph::ValueShape& x = graph_.shape(node.x);
+    const Graph::ValueShape& y = graph_.shape(node.y);
+    MaxPool step{
+        .x = read(node.x),
+        .y = new_buffer(bytes_of(y)),
+        .sums = -1,
+        .shape = {x.channels, x.height, x.width, node.options.kernel, node.options.stride, node.options.padding}};
+    values_[static_cast<std::size_t>(node.y.index)] = step.y;
+    if (wants_mean_[static_cast<std::size_t>(node.y.index)]) {
+      step.sums = new_buffer(y.channels * 4);
+      means_[static_cast<std::size_t>(node.y.index)] = {
+          step.sums, y.channels, {1, 1}, 1.0 / static_cast<double>(y.height * y.width)};
+    }
+    program_.steps_.emplace_back(step);
+  }
+
   Mean mean_of(Value x) {
     const Mean mean = *means_[static_cast<std::size_t>(x.index)];
     read(mean.sums);
@@ -269,6 +286,13 @@ class DeviceProgram::Runner {
       p_.backend_.f32.option_a_shortcut(launch_, shape, at<float>(step.x), at<float>(step.y));
   }
 
+  void operator()(const MaxPool& step) const {
+    if (p_.precision_ == Precision::bf16)
+      pool<simt::bfloat16>(step, p_.backend_.bf16);
+    else
+      pool<float>(step, p_.backend_.f32);
+  }
+
   void operator()(const Decide& step) const {
     const device::GateLayers layers{.inputs = step.mean.channels,
                                     .hidden = step.hidden,
@@ -299,6 +323,16 @@ class DeviceProgram::Runner {
     const Mask& mask = p_.masks_[static_cast<std::size_t>(gate)];
     return {samples_, mask.channels, at<std::uint16_t>(mask.list), at<std::int32_t>(mask.count),
             at<std::uint32_t>(mask.bits)};
+  }
+  template <class T>
+  void pool(const MaxPool& step, const kernels::TypedKernels<T>& kernels) const {
+    kernels::Pool2dShape shape = step.shape;
+    const std::int64_t channels = shape.planes;
+    shape.planes *= samples_;
+    kernels.max_pool2d(launch_, shape, channels, at<T>(step.x), at<T>(step.y));
+    if (step.sums < 0) return;
+    const device::ChannelsLastShape result{samples_, shape.out_height() * shape.out_width(), channels};
+    kernels.sum_channels(launch_, result, at<T>(step.y), 1, at<float>(step.sums));
   }
   device::PooledSums sums_of(const Mean& mean) const { return {at<float>(mean.sums), mean.tiles[which_], mean.factor}; }
 

@@ -16,6 +16,7 @@
 #include "engine/inference/plan.hpp"
 #include "kernels/gate/gate_device.hpp"
 #include "kernels/gated_conv/gated_conv_device.hpp"
+#include "kernels/pool2d/pool2d.hpp"
 #include "kernels/shortcut/shortcut_device.hpp"
 
 namespace bsg::inference {
@@ -83,6 +84,10 @@ class DeviceProgram {
     int x, y;
     kernels::device::OptionAShape shape;  // of one sample
   };
+  struct MaxPool {
+    int x, y, sums;              // sums < 0: none
+    kernels::Pool2dShape shape;  // of one sample
+  };
   // Partial sums of a value's planes.
   struct Mean {
     int sums;
@@ -102,7 +107,7 @@ class DeviceProgram {
     std::int64_t outputs;
     Tensor weight, bias;  // [outputs][inputs]
   };
-  using Step = std::variant<Convolve, Shortcut, Decide, Classify>;
+  using Step = std::variant<Convolve, Shortcut, MaxPool, Decide, Classify>;
   class Builder;
   class Runner;
 

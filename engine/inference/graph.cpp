@@ -36,9 +36,9 @@ void Graph::check_product(const char* node, Value x, const nn::Linear& linear) c
   if (linear.weight.value.shape()[1] != shape(x).channels)
     throw_error<ShapeError>("inference graph: {}: weight {} for the {} channels of x {}", node,
                             linear.weight.value.shape().str(), shape(x).channels, text(shape(x)));
-  // Means are taken where a convolution writes its result, over channels that are always there.
+  // Means are taken where a result is written, over channels that are always there.
   if (x.index == 0 || value_gates_[static_cast<std::size_t>(x.index)])
-    throw_error<ShapeError>("inference graph: {}: x must be the result of a convolution whose output is not gated",
+    throw_error<ShapeError>("inference graph: {}: x must be the result of a convolution or a pool that is not gated",
                             node);
 }
 
@@ -102,6 +102,24 @@ Value Graph::convolution(Value x, const nn::Conv2d& conv, const nn::BatchNorm& n
   node.y = add_value(result, options.output_gate);
   nodes_.emplace_back(std::move(node));
   return std::get<Convolution>(nodes_.back()).y;
+}
+
+Value Graph::max_pool(Value x, const MaxPoolOptions& options) {
+  check_value("max_pool", x);
+  const ValueShape& from = shape(x);
+  const auto out = [&](std::int64_t extent) {
+    return (extent + 2 * options.padding - options.kernel) / options.stride + 1;
+  };
+  if (options.kernel < 1 || options.stride < 1 || options.padding < 0 || 2 * options.padding > options.kernel ||
+      from.height + 2 * options.padding < options.kernel || from.width + 2 * options.padding < options.kernel ||
+      value_gates_[static_cast<std::size_t>(x.index)])
+    throw_error<ShapeError>("inference graph: max_pool: kernel {}, stride {}, padding {} on {}{}", options.kernel,
+                            options.stride, options.padding, text(from),
+                            value_gates_[static_cast<std::size_t>(x.index)] ? ", which is gated" : "");
+  const ValueShape result{from.channels, out(from.height), out(from.width)};
+  const Value y = add_value(result, std::nullopt);
+  nodes_.emplace_back(MaxPool{x, y, options});
+  return y;
 }
 
 Gate Graph::gate(Value x, const nn::Linear& fc1, const nn::BatchNorm& norm, const nn::Linear& fc2) {

@@ -38,6 +38,10 @@ struct ConvolutionOptions {
   bool relu = false;
 };
 
+struct MaxPoolOptions {
+  std::int64_t kernel = 2, stride = 2, padding = 0;
+};
+
 class Graph {
  public:
   struct ValueShape {
@@ -49,6 +53,11 @@ class Graph {
     std::vector<float> weight;  // [outputs][inputs][kernel_height][kernel_width]
     std::vector<float> bias;    // [outputs]
     ConvolutionOptions options;
+  };
+  // The largest element of each window (kernels/pool2d/pool2d.hpp).
+  struct MaxPool {
+    Value x, y;
+    MaxPoolOptions options;
   };
   // bias [outputs]; weight [inputs][outputs], the transpose of nn::Linear's.
   struct Product {
@@ -66,7 +75,7 @@ class Graph {
     Value x;
     Product product;
   };
-  using Node = std::variant<Convolution, Decision, Classifier>;
+  using Node = std::variant<Convolution, MaxPool, Decision, Classifier>;
 
   // All of these throw ShapeError, naming the node and what was found, for parts that do not fit together. Weights are
   // copied: training the network later does not change the graph.
@@ -75,6 +84,8 @@ class Graph {
   Value image(std::int64_t channels, std::int64_t height, std::int64_t width);
   // norm's running statistics are folded in.
   Value convolution(Value x, const nn::Conv2d& conv, const nn::BatchNorm& norm, const ConvolutionOptions& options = {});
+  // x is not gated; the padding is at most half the kernel.
+  Value max_pool(Value x, const MaxPoolOptions& options);
   // A channel of the gated convolution is on where fc2(relu(norm(fc1(mean over the planes of x)))) > 0.
   Gate gate(Value x, const nn::Linear& fc1, const nn::BatchNorm& norm, const nn::Linear& fc2);
   // The network's output; called last, once.

@@ -20,11 +20,13 @@ struct GateTrace {
 };
 
 // A layer with gates, and what one open gate costs: the multiply-accumulates of its channel in the convolution that
-// produces it and in the one that reads it.
+// produces it and in the one that reads it. Where a convolution reads one gated layer and produces the next, each pair
+// of open gates costs.
 struct GatedLayer {
   std::string name;  // "layer1.0"
   int gates = 0;
   std::int64_t macs_per_gate = 0;
+  std::int64_t macs_per_pair = 0;  // with an open gate of the layer before this one
 };
 
 // Multiply-accumulates for one image. Convolutions, linear layers and gating modules count; pooling, batch norm (folded
@@ -34,6 +36,11 @@ struct MacModel {
   std::int64_t fixed = 0;   // always needed: stem, classifier, shortcuts, and the gating modules themselves
   std::int64_t gating = 0;  // the gating modules' part of fixed
   std::vector<GatedLayer> layers;
+
+  // What always runs, in a network with gates or without.
+  void add_fixed(std::int64_t count);
+  // A gated layer and its gating module's cost.
+  void add_layer(const GatedLayer& layer, std::int64_t gating_macs);
 
   // fixed plus the open gates' cost; open[i] gates are on in layer i. A network without gates needs `dense`.
   std::int64_t needed(const std::vector<std::int64_t>& open) const;

@@ -60,8 +60,16 @@ void MetricSums::add(const StepResult& step) {
     l0_ += weight * *step.l0;
     l0_images_ += images;
   }
-  for (std::size_t layer = 0; layer < step.gates.size(); ++layer)
-    open_[layer] += std::count(step.gates[layer].begin(), step.gates[layer].end(), 1.0F);
+  std::vector<std::int64_t> open(open_.size());
+  for (std::int64_t i = 0; i < images; ++i) {
+    for (std::size_t layer = 0; layer < open.size(); ++layer) {
+      const auto gates = static_cast<std::size_t>(macs_->layers[layer].gates);
+      const auto row = step.gates[layer].subspan(static_cast<std::size_t>(i) * gates, gates);
+      open[layer] = std::count(row.begin(), row.end(), 1.0F);
+      open_[layer] += open[layer];
+    }
+    needed_ += macs_->needed(open);
+  }
 }
 
 MetricsRow MetricSums::row() const {
@@ -74,13 +82,11 @@ MetricsRow MetricSums::row() const {
   if (shaping_images_ > 0) row.loss_batch_shaping = shaping_ / static_cast<double>(shaping_images_);
   if (l0_images_ > 0) row.loss_l0 = l0_ / static_cast<double>(l0_images_);
   row.top1 = 100 * static_cast<double>(correct_) / images;
-  row.macs_mean = static_cast<double>(macs_->fixed);
+  row.macs_mean = static_cast<double>(needed_) / images;
   std::int64_t on = 0;
   for (std::size_t layer = 0; layer < open_.size(); ++layer) {
     on += open_[layer];
     row.density_per_layer.push_back(static_cast<double>(open_[layer]) / (images * macs_->layers[layer].gates));
-    row.macs_mean +=
-        static_cast<double>(open_[layer]) / images * static_cast<double>(macs_->layers[layer].macs_per_gate);
   }
   if (macs_->gates() > 0) row.density = static_cast<double>(on) / (images * static_cast<double>(macs_->gates()));
   return row;
@@ -89,7 +95,8 @@ MetricsRow MetricSums::row() const {
 std::string MetricSums::to_json() const {
   return Json{{"images", images_}, {"correct", correct_},       {"loss", loss_},
               {"task", task_},     {"batch_shaping", shaping_}, {"batch_shaping_images", shaping_images_},
-              {"l0", l0_},         {"l0_images", l0_images_},   {"open", open_}}
+              {"l0", l0_},         {"l0_images", l0_images_},   {"open", open_},
+              {"needed", needed_}}
       .dump();
 }
 
@@ -104,6 +111,7 @@ void MetricSums::restore(const std::string& json, const std::string& name_for_er
     stored.at("batch_shaping_images").get_to(shaping_images_);
     stored.at("l0").get_to(l0_);
     stored.at("l0_images").get_to(l0_images_);
+    stored.at("needed").get_to(needed_);
     std::vector<std::int64_t> open;
     stored.at("open").get_to(open);
     if (open.size() != open_.size())

@@ -63,6 +63,7 @@ class MetricSums {
   double loss_ = 0, task_ = 0, shaping_ = 0, l0_ = 0;
   std::int64_t shaping_images_ = 0, l0_images_ = 0;
   std::vector<std::int64_t> open_;  // gates that were on, by layer
+  std::int64_t needed_ = 0;         // multiply-accumulates
 };
 
 }  // namespace bsg::train

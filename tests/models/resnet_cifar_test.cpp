@@ -64,7 +64,8 @@ TEST_CASE("the gradient of a whole BAS block agrees with central differences", "
   struct Block : nn::Module {
     models::BasicBlock& block;
     Block(Context& c, Generator& r, const models::GateConfig& gate)
-        : block(add_module("block", std::make_unique<models::BasicBlock>(c, r, 3, 6, 2, &gate))) {}
+        : block(add_module("block",
+                           std::make_unique<models::BasicBlock>(c, r, 3, 6, 2, models::Shortcut::option_a, &gate))) {}
   } net(context, random, config);
   net.convert(context, DType::f64);
   const Tensor x = test::random_tensor(context, {4, 3, 6, 6}, 1);
