@@ -22,7 +22,8 @@ struct Net : nn::Module {
   models::BasicBlock& add(Context& context, std::uint64_t seed, int in, int out, int stride,
                           const models::GateConfig* gate) {
     Generator random(seed);
-    return add_module("block", std::make_unique<models::BasicBlock>(context, random, in, out, stride, gate));
+    return add_module("block", std::make_unique<models::BasicBlock>(context, random, in, out, stride,
+                                                                    models::Shortcut::option_a, gate));
   }
 };
 

@@ -85,8 +85,7 @@ TEST_CASE("ImageNet ResNets carry the parameter names of public checkpoints", "[
   const auto names = [&](const std::string& arch) {
     std::set<std::string> all;
     const auto network = models::make_network(context, {.arch = arch, .classes = 1000}, 1);
-    for (const auto& [name, tensor] : network->state())
-      all.insert(name + " " + tensor->shape().str());
+    for (const auto& [name, tensor] : network->state()) all.insert(name + " " + tensor->shape().str());
     return all;
   };
   const std::set<std::string> resnet18 = names("resnet18");
