@@ -16,7 +16,14 @@
 namespace bsg::bench {
 namespace {
 
-constexpr double kTolerance = 1e-4;  // between the executions' logits, relative to the largest
+// Between the executions' logits, relative to the largest. In tf32 and bf16 the order of sums shows in the last of
+// their few digits, and may move a gate that is near its threshold, which moves a whole sample: so few samples may be
+// off.
+struct Agreement {
+  double tolerance;
+  double samples;  // share that has to agree
+};
+constexpr Agreement kExact{1e-4, 1}, kRounded{5e-2, 0.9};
 
 // A network as a plan, and what its gates are.
 struct Subject {
@@ -34,14 +41,21 @@ double needed_macs(const nn::MacModel& macs, const inference::Output& output) {
   return needed;
 }
 
-void check_twins(const std::string& what, const Tensor& dense, const Tensor& gated) {
+void check_twins(const std::string& what, const Tensor& dense, const Tensor& gated, const Agreement& agreement) {
   const std::vector<float> expected = dense.values<float>(), found = gated.values<float>();
+  const auto samples = static_cast<std::size_t>(dense.shape()[0]), classes = expected.size() / samples;
   float largest = 0;
   for (const float value : expected) largest = std::max(largest, std::abs(value));
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    if (!(std::abs(expected[i] - found[i]) <= kTolerance * largest))
-      throw_error<NumericError>("{}: gated execution gives the logit {}, dense execution {}", what, found[i],
-                                expected[i]);
+  std::size_t agreeing = 0;
+  for (std::size_t n = 0; n < samples; ++n) {
+    bool close = true;
+    for (std::size_t i = n * classes; i < (n + 1) * classes; ++i)
+      close = close && std::abs(expected[i] - found[i]) <= agreement.tolerance * largest;
+    agreeing += close ? 1 : 0;
+  }
+  if (static_cast<double>(agreeing) < agreement.samples * static_cast<double>(samples))
+    throw_error<NumericError>("{}: gated and dense execution agree in the logits of {} of {} samples", what, agreeing,
+                              samples);
 }
 
 // The first subject's dense execution, then each one's gated execution, of the same images.
@@ -54,7 +68,8 @@ void measure(Bench& bench, Group group, const std::vector<Subject>& subjects, co
       return plan->run(images, {.execution = execution});
     };
     const inference::Output dense = run(inference::Execution::dense), gated = run(inference::Execution::gated);
-    check_twins(group.name + ", " + subject.gates, dense.logits, gated.logits);
+    check_twins(group.name + ", " + subject.gates, dense.logits, gated.logits,
+                bench.options().precision == "f32" ? kExact : kRounded);
     const auto work = [run](inference::Execution execution) {
       return [run, execution](int times) {
         for (int time = 0; time < times; ++time) run(execution);
@@ -83,6 +98,7 @@ void run_drawn(Bench& bench, const std::string& arch) {
   Generator random = bench.random(arch);
   const std::int64_t most = *std::max_element(batches.begin(), batches.end());
   const Tensor images = noise_images(host, std::max(most, kImagesToDecide), bench.image_size(), random);
+  const Precision precision = parse_precision(bench.options().precision);
   std::vector<std::unique_ptr<nn::Network>> networks;
   std::vector<Subject> subjects;
   for (const double density : bench.options().densities) {
@@ -92,8 +108,8 @@ void run_drawn(Bench& bench, const std::string& arch) {
     const bool gated = network.macs().gates() > 0;
     if (gated) set_density(host, network, images, density);
     network.move(context);
-    subjects.push_back(
-        {fmt::format("{:.2f}", density), network.macs(), std::make_unique<inference::Plan>(context, network)});
+    subjects.push_back({fmt::format("{:.2f}", density), network.macs(),
+                        std::make_unique<inference::Plan>(context, network, precision)});
     if (!gated) break;
   }
   for (const std::int64_t batch : batches)
@@ -108,7 +124,8 @@ void run_recorded(Bench& bench) {
   recorded.network().move(context);
   std::vector<Subject> subjects;
   subjects.push_back(
-      {"recorded", recorded.network().macs(), std::make_unique<inference::Plan>(context, recorded.network())});
+      {"recorded", recorded.network().macs(),
+       std::make_unique<inference::Plan>(context, recorded.network(), parse_precision(bench.options().precision))});
   for (const std::int64_t batch : batches_of(bench)) {
     const Group group{"network", fmt::format("{}, batch {}", recorded.arch(), batch), batch};
     if (bench.wants(group)) measure(bench, group, subjects, recorded.images(batch).to(context));
@@ -119,7 +136,6 @@ void run_recorded(Bench& bench) {
 
 void run_network(Bench& bench) {
   const Options& options = bench.options();
-  if (!bench.in_f32("network")) return;
   if (!options.checkpoint.empty()) return run_recorded(bench);
   std::vector<std::string> archs = options.archs;
   if (archs.empty())
