@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "benchmarks/bsg_bench/machine.hpp"
+#include "benchmarks/bsg_bench/network_gates.hpp"
 #include "benchmarks/bsg_bench/table.hpp"
 #include "engine/core/error.hpp"
 #include "kernels/backend/backend.hpp"
@@ -80,6 +81,12 @@ std::vector<std::int64_t> Bench::batches(std::vector<std::int64_t> own) const {
 }
 
 Generator Bench::random(std::string_view name) const { return Generator(options_.seed, hash(name)); }
+
+int Bench::image_size(std::string_view arch) const {
+  if (options_.image_size > 0) return options_.image_size;
+  const bool emulated = context_.device() == Device::simt;
+  return takes_small_images(arch) ? (emulated ? 8 : 32) : (emulated ? 32 : 224);
+}
 
 bool Bench::in_f32(std::string_view suite) const {
   if (options_.precision == "f32") return true;

@@ -35,8 +35,9 @@ class Bench {
   const Options& options() const { return options_; }
   Context& context() { return context_; }
   bool on_cpu() const { return context_.on_cpu(); }
-  // Of the networks that are made here. The emulator takes minutes for what a CPU does in a millisecond.
-  int image_size() const { return context_.device() == Device::simt ? 8 : 32; }
+  // Of the images that a network is given: the command line's, or what it was designed for; on the emulator, which
+  // takes minutes for what a CPU does in a millisecond, an eighth or so.
+  int image_size(std::string_view arch) const;
 
   // Whether the filter lets a group through; `more` is text that the filter may name too.
   bool wants(const Group& group, std::string_view more = "") const;

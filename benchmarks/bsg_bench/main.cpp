@@ -83,6 +83,8 @@ int main(int argc, char** argv) {
                "gated_conv: also one channel on, the first half, every second, and half of the samples all off");
   list("--batch", options.batches, "images at once (default: the suite's own)")->check(CLI::Range(1, 65536));
   list("--arch", options.archs, "networks of the suites network and training");
+  app.add_option("--image-size", options.image_size, "height and width of the images of noise that networks are given")
+      ->check(CLI::Range(1, 4096));
   app.add_option("--checkpoint", options.checkpoint,
                  "suites network and gated_conv: of bsg_train, with gates as its images have them");
   app.add_option("--data", options.data, "those images: what bsg_train takes as --data");

@@ -17,13 +17,12 @@ namespace bsg::bench {
 namespace {
 
 // Between the executions' logits, relative to the largest. In tf32 and bf16 the order of sums shows in the last of
-// their few digits, and may move a gate that is near its threshold, which moves a whole sample: so few samples may be
-// off.
+// their few digits, and may move a gate that is near its threshold, which moves a whole sample: one in ten may be off.
 struct Agreement {
   double tolerance;
-  double samples;  // share that has to agree
+  std::size_t one_in;  // so many samples may be off; 0: none
 };
-constexpr Agreement kExact{1e-4, 1}, kRounded{5e-2, 0.9};
+constexpr Agreement kExact{1e-4, 0}, kRounded{5e-2, 10};
 
 // A network as a plan, and what its gates are.
 struct Subject {
@@ -46,15 +45,18 @@ void check_twins(const std::string& what, const Tensor& dense, const Tensor& gat
   const auto samples = static_cast<std::size_t>(dense.shape()[0]), classes = expected.size() / samples;
   float largest = 0;
   for (const float value : expected) largest = std::max(largest, std::abs(value));
-  std::size_t agreeing = 0;
+  std::size_t off = 0;
   for (std::size_t n = 0; n < samples; ++n) {
     bool close = true;
-    for (std::size_t i = n * classes; i < (n + 1) * classes; ++i)
+    for (std::size_t i = n * classes; i < (n + 1) * classes; ++i) {
+      if (std::isnan(found[i])) throw_error<NumericError>("{}: a logit of sample {} is NaN", what, n);
       close = close && std::abs(expected[i] - found[i]) <= agreement.tolerance * largest;
-    agreeing += close ? 1 : 0;
+    }
+    off += close ? 0 : 1;
   }
-  if (static_cast<double>(agreeing) < agreement.samples * static_cast<double>(samples))
-    throw_error<NumericError>("{}: gated and dense execution agree in the logits of {} of {} samples", what, agreeing,
+  const std::size_t allowed = agreement.one_in == 0 ? 0 : (samples + agreement.one_in - 1) / agreement.one_in;
+  if (off > allowed)
+    throw_error<NumericError>("{}: gated and dense execution disagree in the logits of {} of {} samples", what, off,
                               samples);
 }
 
@@ -82,31 +84,34 @@ void measure(Bench& bench, Group group, const std::vector<Subject>& subjects, co
   bench.measure(group, executions);
 }
 
-std::vector<std::int64_t> batches_of(const Bench& bench) {
-  return bench.batches(bench.options().quick ? std::vector<std::int64_t>{1, 4} : std::vector<std::int64_t>{1, 16, 128});
+std::vector<std::int64_t> batches_of(const Bench& bench, const std::string& arch) {
+  if (bench.options().quick) return bench.batches({1, 4});
+  return bench.batches(takes_small_images(arch) ? std::vector<std::int64_t>{1, 16, 128}
+                                                : std::vector<std::int64_t>{1, 16});
 }
 
 void run_drawn(Bench& bench, const std::string& arch) {
   const auto group = [&](std::int64_t batch) {
     return Group{"network", fmt::format("{}, batch {}", arch, batch), batch};
   };
-  const std::vector<std::int64_t> batches = batches_of(bench);
+  const std::vector<std::int64_t> batches = batches_of(bench, arch);
   if (std::none_of(batches.begin(), batches.end(), [&](std::int64_t batch) { return bench.wants(group(batch)); }))
     return;
   Context& context = bench.context();
   Context host({.threads = context.threads()});
   Generator random = bench.random(arch);
   const std::int64_t most = *std::max_element(batches.begin(), batches.end());
-  const Tensor images = noise_images(host, std::max(most, kImagesToDecide), bench.image_size(), random);
+  const int size = bench.image_size(arch);
+  const std::int64_t decisive = takes_small_images(arch) ? kImagesToDecide : kLargeImagesToDecide;
+  const Tensor images = noise_images(host, std::max(most, decisive), size, random);
   const Precision precision = parse_precision(bench.options().precision);
   std::vector<std::unique_ptr<nn::Network>> networks;
   std::vector<Subject> subjects;
   for (const double density : bench.options().densities) {
-    networks.push_back(models::make_network(
-        host, {.arch = arch, .height = bench.image_size(), .width = bench.image_size()}, bench.options().seed));
+    networks.push_back(models::make_network(host, {.arch = arch, .height = size, .width = size}, bench.options().seed));
     nn::Network& network = *networks.back();
     const bool gated = network.macs().gates() > 0;
-    if (gated) set_density(host, network, images, density);
+    if (gated) set_density(host, network, first_images(host, images, decisive), density);
     network.move(context);
     subjects.push_back({fmt::format("{:.2f}", density), network.macs(),
                         std::make_unique<inference::Plan>(context, network, precision)});
@@ -126,7 +131,7 @@ void run_recorded(Bench& bench) {
   subjects.push_back(
       {"recorded", recorded.network().macs(),
        std::make_unique<inference::Plan>(context, recorded.network(), parse_precision(bench.options().precision))});
-  for (const std::int64_t batch : batches_of(bench)) {
+  for (const std::int64_t batch : batches_of(bench, recorded.arch())) {
     const Group group{"network", fmt::format("{}, batch {}", recorded.arch(), batch), batch};
     if (bench.wants(group)) measure(bench, group, subjects, recorded.images(batch).to(context));
   }
@@ -140,7 +145,7 @@ void run_network(Bench& bench) {
   std::vector<std::string> archs = options.archs;
   if (archs.empty())
     archs = options.quick ? std::vector<std::string>{"resnet20_bas"}
-                          : std::vector<std::string>{"resnet20", "resnet20_bas", "resnet56_bas"};
+                          : std::vector<std::string>{"resnet20", "resnet20_bas", "resnet34_bas", "resnet50_bas"};
   for (const std::string& arch : archs) run_drawn(bench, arch);
 }
 

@@ -20,6 +20,13 @@ float threshold(std::vector<float> values, std::size_t on) {
 
 }  // namespace
 
+bool takes_small_images(std::string_view arch) {
+  const std::string_view depth = arch.substr(0, arch.find('_'));
+  for (const std::string_view large : {"resnet18", "resnet34", "resnet50", "resnet101"})
+    if (depth == large) return false;
+  return true;
+}
+
 Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random) {
   Tensor images = Tensor::empty(context, {count, 3, size, size});
   float* next = images.data<float>();
@@ -41,6 +48,11 @@ void set_density(Context& context, nn::Network& network, const Tensor& images, d
   std::vector<Parameter*> biases;
   for (Parameter* parameter : network.parameters())
     if (parameter->gating && parameter->name.ends_with(".fc2.bias")) biases.push_back(parameter);
+  if (density >= 1) {
+    // No logit of the networks' initial weights comes near.
+    for (Parameter* bias : biases) bias->value.fill(1e6);
+    return;
+  }
   for (std::size_t layer = 0; layer < biases.size(); ++layer) {
     std::vector<nn::GateTrace> traces;
     network.forward({.context = context}, images, traces);

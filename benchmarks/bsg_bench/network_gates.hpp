@@ -1,13 +1,18 @@
 // Networks with gates at a wanted density, and images to run them on.
 #pragma once
 
+#include <string_view>
+
 #include "engine/core/random.hpp"
 #include "engine/nn/network.hpp"
 
 namespace bsg::bench {
 
-// Images that a gate's threshold is set by, at least.
-inline constexpr std::int64_t kImagesToDecide = 64;
+// Images that a gate's threshold is set by.
+inline constexpr std::int64_t kImagesToDecide = 64, kLargeImagesToDecide = 16;
+
+// Whether a network's name is one of those for 32x32 images; the others are made for 224x224.
+bool takes_small_images(std::string_view arch);
 
 // f32 [count, 3, size, size], each image with a brightness and a contrast of its own: without them all
 // would look alike to a gate, which sees means over planes.

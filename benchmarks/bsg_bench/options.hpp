@@ -13,7 +13,8 @@ struct Options {
   bool worst_cases = false;
   std::vector<std::int64_t> batches;  // empty: the suite's own
   std::vector<std::string> archs;     // of the suites network and training; empty: the suite's own
-  std::string checkpoint, data;       // suite network: a trained network, and the images that decide its gates
+  int image_size = 0;                 // of noise images; 0: the network's own
+  std::string checkpoint, data;       // a trained network, and the images that decide its gates
   std::string device = "auto", precision = "f32", cache = "warm", clock = "wall", filter, json;
   int threads = 1;
   double min_seconds = 0.3;  // spent on each line

@@ -31,7 +31,7 @@ class Subject {
  public:
   Subject(Bench& bench, const std::string& arch, std::int64_t batch, Generator random) : context_(bench.context()) {
     Context host({.threads = context_.threads()});
-    const int size = bench.image_size();
+    const int size = bench.image_size(arch);
     network_ = models::make_network(host, {.arch = arch, .classes = kClasses, .height = size, .width = size},
                                     bench.options().seed);
     const Tensor images = noise_images(host, batch, size, random);
