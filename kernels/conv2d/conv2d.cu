@@ -1,9 +1,13 @@
-// All three passes of a convolution are one tiled matrix product (implicit GEMM); a pass is a struct that says where an
-// element lies.
+// Which kernels compute a pass: bf16 and tf32 by the matrix units (conv2d_matrix.hpp) where the shape suits them. All
+// else by FMAs: the three passes are one tiled matrix product (implicit GEMM), and a pass is a struct that says where
+// an element lies.
+#include <algorithm>
+
 #include "kernels/common/sum_columns.hpp"
 #include "kernels/common/tiled_product.hpp"
 #include "kernels/common/vectors_device.hpp"
 #include "kernels/conv2d/conv2d_device.hpp"
+#include "kernels/conv2d/conv2d_matrix.hpp"
 #include "kernels/simt/simt.hpp"
 
 namespace bsg::kernels::device {
@@ -172,13 +176,21 @@ __global__ void add_parts(const float* __restrict__ partial, int64_t count, int6
   to[i] = sum;
 }
 
-// Positions of a part: enough that its tile outweighs the partial gradient that it writes, and parts enough to fill a
-// device with small layers.
+// Into how many parts the positions of the weight's gradient are cut: as many as give a large GPU two blocks for each
+// of its multiprocessors, of at least 256 positions each, which outweigh the partial gradient that they write.
 int64_t weight_gradient_parts(const Conv2dShape& shape) {
-  constexpr int64_t kPositions = 2048, kMost = 64;
-  const int64_t positions = shape.batch * shape.out_height() * shape.out_width();
-  const int64_t parts = (positions + kPositions - 1) / kPositions;
-  return parts < 1 ? 1 : parts < kMost ? parts : kMost;
+  constexpr int64_t kPositions = 256, kMost = 64, kBlocks = 264;
+  const auto divided = [](int64_t value, int64_t by) { return (value + by - 1) / by; };
+  const int64_t tiles = divided(shape.taps() * shape.channels, 128) * divided(shape.outputs, 64);
+  const int64_t useful = divided(shape.batch * shape.out_height() * shape.out_width(), kPositions);
+  return std::clamp<int64_t>(divided(kBlocks, std::max<int64_t>(tiles, 1)), 1, std::clamp<int64_t>(useful, 1, kMost));
+}
+
+// Whether the matrix units compute a pass on these arrays of T.
+template <class T>
+bool by_matrices(const Launch& launch, const Conv2dShape& shape, bool backward, const void* a, const void* b,
+                 const void* c = nullptr) {
+  return (sizeof(T) == 2 || launch.tf32) && matrices_fit<T>(shape, backward) && aligned(a) && aligned(b) && aligned(c);
 }
 
 }  // namespace
@@ -186,6 +198,9 @@ int64_t weight_gradient_parts(const Conv2dShape& shape) {
 template <class T>
 void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const T* x, const T* weight, const float* bias,
                     const float* input_gate, const float* output_gate, T* y) {
+  // Gates on what is copied would have to be asked element by element.
+  if (input_gate == nullptr && by_matrices<T>(launch, shape, false, x, weight, y))
+    return forward_by_matrices(launch, shape, x, weight, bias, output_gate, y);
   tiled::launch_product(launch, Forward<T>{Extents(shape), x, weight, bias, input_gate, output_gate, y},
                         shape.batch * shape.out_height() * shape.out_width(), shape.outputs,
                         shape.taps() * shape.channels, 1);
@@ -194,6 +209,8 @@ void conv2d_forward(const Launch& launch, const Conv2dShape& shape, const T* x, 
 template <class T>
 void conv2d_backward_input(const Launch& launch, const Conv2dShape& shape, const T* weight, const T* dy,
                            const float* output_gate, T* dx, bool accumulate) {
+  if (output_gate == nullptr && by_matrices<T>(launch, shape, true, weight, dy, dx))
+    return backward_input_by_matrices(launch, shape, weight, dy, dx, accumulate);
   tiled::launch_product(launch, BackwardInput<T>{Extents(shape), weight, dy, output_gate, dx, accumulate},
                         shape.batch * shape.height * shape.width, shape.channels, shape.taps() * shape.outputs, 1);
 }
@@ -207,9 +224,12 @@ void conv2d_backward_weight(const Launch& launch, const Conv2dShape& shape, cons
                             const float* input_gate, const float* output_gate, float* dweight, bool accumulate,
                             float* workspace) {
   const int64_t parts = weight_gradient_parts(shape);
-  tiled::launch_product(launch, BackwardWeight<T>{Extents(shape), x, dy, input_gate, output_gate, workspace},
-                        shape.outputs, shape.taps() * shape.channels,
-                        shape.batch * shape.out_height() * shape.out_width(), parts);
+  if (input_gate == nullptr && output_gate == nullptr && by_matrices<T>(launch, shape, true, x, dy))
+    backward_weight_by_matrices(launch, shape, x, dy, parts, workspace);
+  else
+    tiled::launch_product(launch, BackwardWeight<T>{Extents(shape), x, dy, input_gate, output_gate, workspace},
+                          shape.outputs, shape.taps() * shape.channels,
+                          shape.batch * shape.out_height() * shape.out_width(), parts);
   simt::launch(add_parts, {static_cast<unsigned>((shape.weights() + tiled::kThreads - 1) / tiled::kThreads)},
                {tiled::kThreads}, launch.stream, workspace, shape.weights(), parts, dweight, accumulate);
 }

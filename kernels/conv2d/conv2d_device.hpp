@@ -1,7 +1,8 @@
-// 2-D convolution and its gradients on a device, for training where no vendor library is at hand. T: float or
-// simt::bfloat16, the type of activations, of their gradients and of the weight that multiplies them. Sums are float,
-// and so are bias, gates and the parameters' gradients, which belong to float master weights. Sums run in an order that
-// the shape alone decides, so results are the same bits every time.
+// 2-D convolution and its gradients on a device, for training. T: float or simt::bfloat16, the type of activations, of
+// their gradients and of the weight that multiplies them. Products of bfloat16 run on the matrix units where the shape
+// suits them, and products of floats where launch.tf32 allows; all else by fused multiply-adds. Sums are float, and so
+// are bias, gates and the parameters' gradients, which belong to float master weights. Sums run in an order that the
+// shape alone decides, so results are the same bits every time.
 //
 // What the functions of cpu:: compute, with their gates ([N, C] and [N, K] of 0 and 1; null: all on): a channel that is
 // off is not read, but takes its time (gated_conv_device.hpp has the convolutions that skip). Channels last:

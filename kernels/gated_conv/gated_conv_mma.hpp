@@ -3,18 +3,11 @@
 // of tf32, 32 bytes of a pixel in both, so that all but the product itself is one code.
 #pragma once
 
+#include "kernels/common/matrix_tiles.hpp"
 #include "kernels/gated_conv/gated_conv_kernels.hpp"
 #include "kernels/gated_conv/gated_conv_open.hpp"
 
 namespace bsg::kernels::device {
-
-template <class T>
-__device__ __forceinline__ void multiply_matrices(float (&sums)[4], const unsigned (&x)[4], const unsigned (&w)[2]) {
-  if constexpr (sizeof(T) == 2)
-    simt::mma_m16n8k16_bf16(sums, x, w, sums);
-  else
-    simt::mma_m16n8k8_tf32(sums, x, w, sums);
-}
 
 // Operands of slots [8 j, 8 j + 16) for channel step k of a stage: w[0] the lower eight's, w[1] the upper's.
 template <class T, GatedSides kSides>

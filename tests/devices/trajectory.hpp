@@ -10,9 +10,10 @@
 namespace bsg::test {
 
 struct Trajectory {
-  std::vector<float> logits, gates;                        // of every step, one after the other
-  std::vector<double> losses;                              // of every step
-  std::map<std::string, std::vector<float>> start, state;  // parameters and buffers before and after
+  std::vector<float> logits, gates;  // of every step, one after the other
+  std::vector<double> losses;        // of every step
+  // Parameters and buffers before, after the first step, and after the last.
+  std::map<std::string, std::vector<float>> start, first, state;
 };
 
 // Three steps with random images: forward, loss, backward, SGD.

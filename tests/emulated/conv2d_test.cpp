@@ -16,11 +16,29 @@ constexpr ConvPrecision kPrecisions[] = {ConvPrecision::f32, ConvPrecision::tf32
 
 const std::vector<Conv2dShape> kShapes = {
     // batch, channels, height, width, outputs, kernel, stride, padding, dilation
-    {1, 1, 1, 1, 1, 1, 1, 1, 0, 1},   {2, 3, 8, 8, 16, 3, 3, 1, 1, 1},
-    {2, 17, 7, 5, 5, 3, 3, 1, 1, 1},  {3, 8, 7, 7, 24, 3, 3, 2, 1, 1},
-    {1, 66, 6, 6, 70, 3, 3, 1, 1, 1}, {2, 5, 9, 9, 6, 3, 3, 1, 2, 2},
-    {2, 16, 6, 6, 8, 1, 1, 2, 0, 1},  {1, 4, 5, 4, 3, 2, 3, 1, 0, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 1},
+    {2, 3, 8, 8, 16, 3, 3, 1, 1, 1},
+    {2, 17, 7, 5, 5, 3, 3, 1, 1, 1},
+    {3, 8, 7, 7, 24, 3, 3, 2, 1, 1},
+    {1, 66, 6, 6, 70, 3, 3, 1, 1, 1},
+    {2, 5, 9, 9, 6, 3, 3, 1, 2, 2},
+    {2, 16, 6, 6, 8, 1, 1, 2, 0, 1},
+    {1, 4, 5, 4, 3, 2, 3, 1, 0, 1},
     {9, 3, 16, 16, 4, 3, 3, 1, 1, 1},  // more than one part of the weight's gradient
+    // Channels in whole pieces of 16 bytes, on one side or both.
+    {1, 8, 1, 1, 8, 1, 1, 1, 0, 1},
+    {3, 16, 9, 7, 16, 3, 3, 1, 1, 1},
+    {2, 24, 7, 9, 40, 3, 3, 2, 1, 1},
+    {1, 40, 6, 5, 24, 3, 3, 3, 1, 1},
+    {2, 32, 6, 6, 64, 1, 1, 2, 0, 1},
+    {1, 72, 5, 5, 72, 3, 3, 1, 2, 2},
+    {2, 8, 9, 8, 16, 3, 2, 2, 2, 2},
+    {1, 8, 11, 11, 8, 5, 5, 4, 2, 3},
+    {2, 4, 6, 7, 4, 3, 3, 1, 1, 1},
+    {2, 8, 6, 7, 10, 3, 3, 1, 1, 1},
+    {1, 8, 9, 9, 8, 3, 3, 5, 1, 1},
+    {5, 16, 16, 16, 16, 3, 3, 1, 1, 1},
+    {1, 8, 3, 3, 8, 3, 3, 1, 0, 1},
 };
 
 }  // namespace
@@ -45,6 +63,32 @@ TEST_CASE("device convolution: every pass agrees with loops in double") {
           CHECK(got.dbias == first.dbias);
         });
       }
+}
+
+TEST_CASE("device convolution: tiles of 64 columns, taken where they are many") {
+  for (const ConvPrecision precision : {ConvPrecision::tf32, ConvPrecision::bf16}) {
+    const ConvolutionProblem problem =
+        random_convolution({33, 40, 32, 32, 40, 1, 1, 1, 0, 1}, precision, ConvGates::none, 1, 5);
+    INFO(problem.str());
+    check_passes(problem, device_convolution(problem), naive_convolution(problem), exact_convolution(problem));
+  }
+}
+
+TEST_CASE("device convolution: floats are rounded to tf32 where the launch allows it, and nowhere else") {
+  ConvolutionProblem problem =
+      random_convolution({1, 16, 5, 5, 16, 3, 3, 1, 1, 1}, ConvPrecision::f32, ConvGates::none, 1, 5);
+  const float below = 1 + 0x1p-12F;  // 1 in tf32
+  for (std::vector<float>* values : {&problem.x, &problem.weight, &problem.dy}) values->assign(values->size(), below);
+  const ConvolutionPasses<float> full = device_convolution(problem);
+  problem.precision = ConvPrecision::tf32;
+  const ConvolutionPasses<float> rounded = device_convolution(problem);
+  const float bias = problem.bias[8];
+  CHECK(rounded.y[static_cast<std::size_t>(problem.y_at(0, 2, 2, 8))] == 144 + bias);
+  CHECK(full.y[static_cast<std::size_t>(problem.y_at(0, 2, 2, 8))] > 144.05F + bias);
+  CHECK(rounded.dx[static_cast<std::size_t>(problem.x_at(0, 2, 2, 8))] == 144);
+  CHECK(full.dx[static_cast<std::size_t>(problem.x_at(0, 2, 2, 8))] > 144.05F);
+  CHECK(rounded.dweight[static_cast<std::size_t>(problem.weight_at(8, 1, 1, 8))] == 25);
+  CHECK(full.dweight[static_cast<std::size_t>(problem.weight_at(8, 1, 1, 8))] > 25.01F);
 }
 
 TEST_CASE("device convolution: gradients are added to what is there") {
