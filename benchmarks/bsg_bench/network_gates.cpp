@@ -18,6 +18,23 @@ float threshold(std::vector<float> values, std::size_t on) {
   return (values[on - 1] + values[on]) / 2;
 }
 
+// Each gate's bias, so that it is on in the share `density` of the samples whose logits these are.
+void move_thresholds(const Tensor& traced, double density, Tensor& biases) {
+  const std::span<const float> logits = traced.span<float>();
+  const std::span<float> bias = biases.span<float>();
+  const std::size_t samples = logits.size() / bias.size();
+  const auto on = static_cast<std::size_t>(std::lround(density * static_cast<double>(samples)));
+  for (std::size_t gate = 0; gate < bias.size(); ++gate) {
+    std::vector<float> values(samples);
+    for (std::size_t n = 0; n < samples; ++n) values[n] = logits[n * bias.size() + gate];
+    bias[gate] -= threshold(std::move(values), on);
+  }
+}
+
+// A gate depends on those before it, so that after pass i the first i layers are as they shall be. The others are
+// nearly so after a few.
+constexpr std::size_t kPasses = 8;
+
 }  // namespace
 
 bool takes_small_images(std::string_view arch) {
@@ -53,20 +70,13 @@ void set_density(Context& context, nn::Network& network, const Tensor& images, d
     for (Parameter* bias : biases) bias->value.fill(1e6);
     return;
   }
-  for (std::size_t layer = 0; layer < biases.size(); ++layer) {
+  for (std::size_t pass = 0; pass < std::min(biases.size(), kPasses); ++pass) {
     std::vector<nn::GateTrace> traces;
     network.forward({.context = context}, images, traces);
     if (traces.size() != biases.size())
       throw_error<ShapeError>("set_density: {} gated layers, {} biases of gates", traces.size(), biases.size());
-    const std::span<const float> logits = std::as_const(traces[layer].logits.value).span<float>();
-    const std::span<float> bias = biases[layer]->value.span<float>();
-    const std::size_t samples = logits.size() / bias.size();
-    const auto on = static_cast<std::size_t>(std::lround(density * static_cast<double>(samples)));
-    for (std::size_t gate = 0; gate < bias.size(); ++gate) {
-      std::vector<float> values(samples);
-      for (std::size_t n = 0; n < samples; ++n) values[n] = logits[n * bias.size() + gate];
-      bias[gate] -= threshold(std::move(values), on);
-    }
+    for (std::size_t layer = pass; layer < biases.size(); ++layer)
+      move_thresholds(traces[layer].logits.value, density, biases[layer]->value);
   }
 }
 

@@ -19,8 +19,8 @@ bool takes_small_images(std::string_view arch);
 Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random);
 Tensor first_images(Context& context, const Tensor& images, std::int64_t count);
 
-// Moves the last bias of every gating module so that each gate is on for the share `density` of the images, layer after
-// layer, since gates change what later ones see. The network is on the CPU.
+// Moves the last bias of every gating module so that each gate is on for the share `density` of the images; in a
+// network of many gated layers nearly so. The network is on the CPU.
 void set_density(Context& context, nn::Network& network, const Tensor& images, double density);
 
 }  // namespace bsg::bench

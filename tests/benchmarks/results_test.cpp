@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <numeric>
 
 #include "benchmarks/bsg_bench/conv_layers.hpp"
 #include "benchmarks/bsg_bench/gate_patterns.hpp"
+#include "benchmarks/bsg_bench/network_gates.hpp"
 #include "benchmarks/bsg_bench/result.hpp"
 #include "engine/core/error.hpp"
+#include "models/registry.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace bsg;
@@ -88,6 +91,25 @@ TEST_CASE("gates are drawn at their density, the worst cases are what they are c
   CHECK(uneven.count(kBatch / 2) == 0);
   CHECK(gate_choices({0.5}, false).size() == 1);
   for (const GateChoice& choice : gate_choices({0.5}, true)) CHECK(choice.name().size() <= 10);
+}
+
+TEST_CASE("a network's gates are moved to a density", "[bench]") {
+  Context context;
+  Generator random(5);
+  const Tensor images = noise_images(context, 16, 8, random);
+  for (const double density : {0.25, 0.75, 1.0}) {
+    const auto network = models::make_network(context, {.arch = "resnet20_bas", .height = 8, .width = 8}, 3);
+    set_density(context, *network, images, density);
+    std::vector<nn::GateTrace> traces;
+    network->forward({.context = context}, images, traces);
+    REQUIRE(traces.size() == 9);
+    for (std::size_t layer = 0; layer < traces.size(); ++layer) {
+      const std::vector<float> gates = traces[layer].gate.value.values<float>();
+      // The last layer has been moved by the last pass, with the gates before it nearly as they are now.
+      CHECK(std::accumulate(gates.begin(), gates.end(), 0.0) / static_cast<double>(gates.size()) ==
+            Approx(density).margin(layer < 8 ? 0 : 0.1));
+    }
+  }
 }
 
 TEST_CASE("the layers are the networks' own, each shape once", "[bench]") {
