@@ -27,6 +27,10 @@ constexpr std::array<ImageNetDepth, 4> kImageNetDepths = {
 
 std::string name_of(int depth, bool gated) { return fmt::format("resnet{}{}", depth, gated ? "_bas" : ""); }
 
+[[noreturn]] void fail_unknown(const std::string& arch) {
+  throw_error<ConfigError>("arch: unknown name '{}'; known: {}", arch, fmt::join(arch_names(), ", "));
+}
+
 // The stream of a seed that initial values are drawn from; training draws from others.
 constexpr std::uint64_t kInitialValuesStream = 0x696e6974;
 
@@ -40,6 +44,16 @@ std::vector<std::string> arch_names() {
   for (const CifarDepth& entry : kCifarDepths) add(entry.depth);
   for (const ImageNetDepth& entry : kImageNetDepths) add(entry.depth);
   return names;
+}
+
+int image_size(const std::string& arch) {
+  for (const bool gated : {false, true}) {
+    for (const CifarDepth& entry : kCifarDepths)
+      if (arch == name_of(entry.depth, gated)) return 32;
+    for (const ImageNetDepth& entry : kImageNetDepths)
+      if (arch == name_of(entry.depth, gated)) return 224;
+  }
+  fail_unknown(arch);
 }
 
 std::unique_ptr<nn::Network> make_network(Context& context, const NetworkConfig& config, std::uint64_t seed) {
@@ -56,7 +70,7 @@ std::unique_ptr<nn::Network> make_network(Context& context, const NetworkConfig&
                                                 ImageNetResNetConfig{entry.blocks, entry.bottleneck, config.classes,
                                                                      gated, config.height, config.width, config.gate});
   }
-  throw_error<ConfigError>("arch: unknown name '{}'; known: {}", config.arch, fmt::join(arch_names(), ", "));
+  fail_unknown(config.arch);
 }
 
 }  // namespace bsg::models

@@ -21,6 +21,9 @@ struct NetworkConfig {
 // Every name that make_network takes.
 std::vector<std::string> arch_names();
 
+// Side of the square images that networks of this name are made for, in pixels: 32 or 224. Throws as make_network does.
+int image_size(const std::string& arch);
+
 // Throws ConfigError, listing the known names, for an unknown one. Initial values come from the seed alone.
 std::unique_ptr<nn::Network> make_network(Context& context, const NetworkConfig& config, std::uint64_t seed);
 

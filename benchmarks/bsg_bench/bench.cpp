@@ -11,6 +11,7 @@
 #include "benchmarks/bsg_bench/table.hpp"
 #include "engine/core/error.hpp"
 #include "kernels/backend/backend.hpp"
+#include "models/registry.hpp"
 
 namespace bsg::bench {
 namespace {
@@ -84,8 +85,9 @@ Generator Bench::random(std::string_view name) const { return Generator(options_
 
 int Bench::image_size(std::string_view arch) const {
   if (options_.image_size > 0) return options_.image_size;
-  const bool emulated = context_.device() == Device::simt;
-  return takes_small_images(arch) ? (emulated ? 8 : 32) : (emulated ? 32 : 224);
+  const int size = models::image_size(std::string(arch));
+  if (context_.device() != Device::simt) return size;
+  return size > 32 ? 32 : 8;
 }
 
 bool Bench::in_f32(std::string_view suite) const {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/core/error.hpp"
+#include "models/registry.hpp"
 
 namespace bsg::bench {
 namespace {
@@ -37,12 +38,7 @@ constexpr std::size_t kPasses = 8;
 
 }  // namespace
 
-bool takes_small_images(std::string_view arch) {
-  const std::string_view depth = arch.substr(0, arch.find('_'));
-  for (const std::string_view large : {"resnet18", "resnet34", "resnet50", "resnet101"})
-    if (depth == large) return false;
-  return true;
-}
+bool takes_small_images(std::string_view arch) { return models::image_size(std::string(arch)) == 32; }
 
 Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random) {
   Tensor images = Tensor::empty(context, {count, 3, size, size});

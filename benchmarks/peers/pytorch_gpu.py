@@ -20,7 +20,7 @@ except ImportError:
     print(f"pytorch_gpu: skipped, {sys.executable} has no torch")
     sys.exit(77)
 
-from pytorch_training_step import NETWORKS, CifarResNet
+from pytorch_networks import make_network
 
 # Channels in and out, and the side of the image; 3x3, stride 1, padding 1.
 LAYERS = ((64, 56), (128, 28), (256, 14))
@@ -75,7 +75,7 @@ def convolutions(precision):
 
 def training_steps(precision):
     set_precision(precision)
-    network = CifarResNet(*NETWORKS["resnet20"]).to("cuda", memory_format=torch.channels_last)
+    network = make_network("resnet20").to("cuda", memory_format=torch.channels_last)
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     images = torch.randn(STEP_BATCH, 3, 32, 32, device="cuda").contiguous(memory_format=torch.channels_last)

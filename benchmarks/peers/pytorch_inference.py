@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times the forward pass of pytorch_training_step.py's networks as one would deploy them: no gradients, evaluation mode.
+"""Times the forward pass of pytorch_networks.py's as one would deploy them: no gradients, evaluation mode.
 
 --frozen also folds batch norm and converts to oneDNN's layouts (torch.jit.optimize_for_inference). Gated networks multiply
 by their masks: that is all PyTorch can do with them."""
@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from pytorch_training_step import NETWORKS, CifarResNet
+from pytorch_networks import NETWORKS, image_size, make_network
 
 
 class Scores(torch.nn.Module):
@@ -37,8 +37,9 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    network = Scores(CifarResNet(*NETWORKS[options.arch])).to(memory_format=layout).eval()
-    images = torch.randn(options.batch, 3, 32, 32).contiguous(memory_format=layout)
+    network = Scores(make_network(options.arch)).to(memory_format=layout).eval()
+    size = image_size(options.arch)
+    images = torch.randn(options.batch, 3, size, size).contiguous(memory_format=layout)
     with torch.no_grad():
         if options.frozen:
             network = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, images)))

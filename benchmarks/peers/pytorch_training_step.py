@@ -9,77 +9,8 @@ import time
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-# Blocks per stage, gated or not.
-NETWORKS = {"resnet20": (3, False), "resnet20_bas": (3, True), "resnet56": (9, False), "resnet56_bas": (9, True)}
-
-
-class BinaryConcrete(torch.autograd.Function):
-    """1[y > 0] of y = (logit + logistic noise) / (2/3); the gradient is the sigmoid's."""
-
-    @staticmethod
-    def forward(ctx, logit):
-        u = torch.rand_like(logit).clamp(1e-6, 1 - 1e-6)
-        y = (logit + torch.log(u) - torch.log1p(-u)) * 1.5
-        ctx.save_for_backward(torch.sigmoid(y))
-        return (y > 0).to(logit.dtype)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (s,) = ctx.saved_tensors
-        return gradient * s * (1 - s) * 1.5
-
-
-class BasicBlock(nn.Module):
-    def __init__(self, inputs, outputs, stride, gated):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.stride, self.pad = stride, (outputs - inputs) // 2
-        self.gate = None
-        if gated:
-            self.gate = nn.Sequential(
-                nn.Linear(inputs, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(inplace=True), nn.Linear(16, outputs)
-            )
-
-    def shortcut(self, x):
-        if self.pad == 0:
-            return x
-        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.pad, self.pad))
-
-    def forward(self, x, logits):
-        h = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        if self.gate is not None:
-            logit = self.gate(x.mean((2, 3)))
-            logits.append(logit)
-            gate = BinaryConcrete.apply(logit) if self.training else (logit > 0).to(x.dtype)
-            h = h * gate[:, :, None, None]
-        return F.relu(self.bn2(self.conv2(h)) + self.shortcut(x), inplace=True)
-
-
-class CifarResNet(nn.Module):
-    def __init__(self, blocks_per_stage, gated):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        blocks, channels = [], 16
-        for stage in range(3):
-            for index in range(blocks_per_stage):
-                stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(BasicBlock(channels, 16 << stage, stride, gated))
-                channels = 16 << stage
-        self.blocks = nn.ModuleList(blocks)
-        self.linear = nn.Linear(channels, 10)
-
-    def forward(self, x):
-        logits = []
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        for block in self.blocks:
-            x = block(x, logits)
-        return self.linear(x.mean((2, 3))), logits
+from pytorch_networks import NETWORKS, image_size, make_network
 
 
 def peak_rss():
@@ -105,12 +36,13 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    network = CifarResNet(*NETWORKS[options.arch]).to(memory_format=layout)
-    gating = [p for name, p in network.named_parameters() if ".gate." in name]
-    others = [p for name, p in network.named_parameters() if ".gate." not in name]
+    network = make_network(options.arch).to(memory_format=layout)
+    gating = [p for name, p in network.named_parameters() if ".gate" in name]
+    others = [p for name, p in network.named_parameters() if ".gate" not in name]
     groups = [{"params": others, "weight_decay": 5e-4}] + ([{"params": gating}] if gating else [])
     optimizer = torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True)
-    images = torch.randn(options.batch, 3, 32, 32).contiguous(memory_format=layout)
+    size = image_size(options.arch)
+    images = torch.randn(options.batch, 3, size, size).contiguous(memory_format=layout)
     labels = torch.arange(options.batch) % 10
 
     def forward(training):

@@ -23,9 +23,6 @@
 namespace bsg::tools {
 namespace {
 
-// CIFAR's networks take images of this size; others are resized.
-constexpr int kImageSize = 32;
-
 struct Options {
   std::string recipe, data, out, device = "auto";
   std::uint64_t seed = 1;
@@ -39,11 +36,13 @@ int train_by(const Options& options) {
   Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
   Context host({.threads = options.threads});
 
+  // Images of another size are resized.
+  const int size = models::image_size(recipe.model.arch);
   data::OpenOptions open = open_options(recipe.data);
   const auto train_set = data::open_dataset(options.data, data::Split::train, open);
   open.limit = 0;
   const auto test_set = data::open_dataset(options.data, data::Split::test, open);
-  data::TransformOptions transform = transform_options(recipe.data, kImageSize, kImageSize);
+  data::TransformOptions transform = transform_options(recipe.data, size, size);
   LoaderSource test(host, test_set, transform,
                     {.batch = recipe.train.eval_batch, .workers = static_cast<int>(recipe.data.workers)});
   transform.crop_padding = static_cast<int>(recipe.data.crop_padding);
@@ -57,12 +56,11 @@ int train_by(const Options& options) {
 
   const std::vector<std::string>& classes = train_set->classes();
   const auto network =
-      models::make_network(host, network_config(recipe.model, classes.size(), kImageSize, kImageSize), options.seed);
+      models::make_network(host, network_config(recipe.model, classes.size(), size, size), options.seed);
   network->move(context);
   const train::RunFolder folder{options.out};
   folder.create(options.resume);
-  train::Trainer trainer(context, *network, recipe, options.seed, {train, test, classes, kImageSize, kImageSize},
-                         folder);
+  train::Trainer trainer(context, *network, recipe, options.seed, {train, test, classes, size, size}, folder);
   if (options.resume && folder.has_checkpoint()) {
     trainer.resume();
   } else if (options.resume) {
