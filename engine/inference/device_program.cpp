@@ -189,10 +189,10 @@ class DeviceProgram::Builder {
 
   void add(const Graph::Decision& node) {
     const std::int64_t inputs = node.hidden.inputs, hidden = node.hidden.outputs;
-    if (inputs > device::GateLayers::kMaxInputs || hidden > device::GateLayers::kMaxHidden)
+    if (inputs + hidden > device::GateLayers::kMaxUnits)
       throw_error<ShapeError>(
-          "inference plan: a gating module of {} inputs and {} hidden units: device {} decides with at most {} and {}",
-          inputs, hidden, to_string(context_.device()), device::GateLayers::kMaxInputs, device::GateLayers::kMaxHidden);
+          "inference plan: a gating module of {} inputs and {} hidden units: device {} decides with at most {} in all",
+          inputs, hidden, to_string(context_.device()), device::GateLayers::kMaxUnits);
     Mask& mask = program_.masks_[static_cast<std::size_t>(node.gate.index)];
     mask.list = new_buffer(mask.channels * 2);
     mask.count = new_buffer(4);

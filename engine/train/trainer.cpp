@@ -140,11 +140,10 @@ void Trainer::settle(StepReport& report, TrainingObserver& observer) {
 
 MetricsRow Trainer::evaluate() {
   const Stopwatch watch;
-  // The plan runs on the CPU wherever the network is trained.
-  inference::Plan plan(host_, network_);
+  inference::Plan plan(context_.on_cpu() ? host_ : context_, network_);
   inference::EvaluationMetrics metrics(network_.macs());
   LabelledImages batch;
-  for (data_.test.start(0, 0); data_.test.next(batch);) metrics.add(plan.run(batch.images), batch.labels);
+  for (data_.test.start(0, 0); data_.test.next(batch);) metrics.add(plan.run(batch.images).to(host_), batch.labels);
   const inference::Evaluation result = metrics.result();
   if (!std::isfinite(result.loss))
     throw_error<NumericError>("{}: the loss on the test split became {} after epoch {}; the checkpoint before it stays",

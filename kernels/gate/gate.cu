@@ -51,10 +51,9 @@ __device__ float pooled_mean(const PooledSums& pooled, float factor, std::int64_
   return sum * factor;
 }
 
+// Behind it: the pooled inputs, then the hidden units.
 struct GateStorage {
-  float pooled[GateLayers::kMaxInputs];
   float partial[kGateThreads];
-  float hidden[GateLayers::kMaxHidden];
   unsigned counts[kGateWarps];
 };
 
@@ -65,28 +64,34 @@ __global__ void __launch_bounds__(kGateThreads)
   const std::int64_t sample = simt::block().x;
   const auto inputs = static_cast<unsigned>(layers.inputs), hidden = static_cast<unsigned>(layers.hidden),
              outputs = static_cast<unsigned>(layers.outputs);
-  for (unsigned c = t; c < inputs; c += kGateThreads) s.pooled[c] = pooled_mean(pooled, factor, sample, inputs, c);
+  auto* const pooled_inputs = reinterpret_cast<float*>(simt::shared_tail<GateStorage>());
+  float* const hidden_units = pooled_inputs + inputs;
+  for (unsigned c = t; c < inputs; c += kGateThreads) pooled_inputs[c] = pooled_mean(pooled, factor, sample, inputs, c);
   simt::sync_block();
-  // `slices` threads share a unit's inputs, so that neighbouring threads read neighbouring weights.
-  const unsigned slices = kGateThreads / hidden, unit = t % hidden, slice = t / hidden;
-  float sum = 0;
-  for (unsigned i = slice; slice < slices && i < inputs; i += slices)
-    sum = std::fma(s.pooled[i], layers.weight1[i * hidden + unit], sum);
-  s.partial[t] = sum;
-  simt::sync_block();
-  if (t < hidden) {
-    sum = layers.bias1[t];
-    for (unsigned i = 0; i < slices; ++i) sum += s.partial[i * hidden + t];
-    s.hidden[t] = sum < 0 ? 0 : sum;  // NaN stays
+  for (unsigned first = 0; first < hidden; first += kGateThreads) {
+    // `slices` threads share a unit's inputs, so that neighbouring threads read neighbouring weights.
+    const unsigned units = simt::minimum(hidden - first, kGateThreads);
+    const unsigned slices = kGateThreads / units, unit = first + t % units, slice = t / units;
+    float sum = 0;
+    for (unsigned i = slice; slice < slices && i < inputs; i += slices)
+      sum = std::fma(pooled_inputs[i], layers.weight1[i * hidden + unit], sum);
+    s.partial[t] = sum;
+    simt::sync_block();
+    if (t < units) {
+      sum = layers.bias1[unit];
+      for (unsigned i = 0; i < slices; ++i) sum += s.partial[i * units + t];
+      hidden_units[unit] = sum < 0 ? 0 : sum;  // NaN stays
+    }
+    simt::sync_block();
   }
-  simt::sync_block();
   MaskWriter writer{mask, sample, s.counts};
   for (unsigned first = 0; first < outputs; first += kGateThreads) {
     const unsigned channel = first + t;
     float logit = 0;
     if (channel < outputs) {
       logit = layers.bias2[channel];
-      for (unsigned h = 0; h < hidden; ++h) logit = std::fma(s.hidden[h], layers.weight2[h * outputs + channel], logit);
+      for (unsigned h = 0; h < hidden; ++h)
+        logit = std::fma(hidden_units[h], layers.weight2[h * outputs + channel], logit);
       if (report.logits != nullptr) report.logits[sample * outputs + channel] = logit;
       if (report.gates != nullptr) report.gates[sample * report.gates_pitch + channel] = logit > 0 ? 1 : 0;
     }
@@ -151,8 +156,9 @@ __global__ void __launch_bounds__(kGateThreads)
 
 void infer_gates(const Launch& launch, const PooledSums& pooled, const GateLayers& layers, const GateMask& mask,
                  const GateReport& report) {
-  simt::launch<GateStorage>(infer, {static_cast<unsigned>(mask.batch)}, {kGateThreads}, launch.stream, pooled,
-                            static_cast<float>(pooled.factor), layers, mask, report);
+  simt::launch_with_tail<GateStorage>(static_cast<std::size_t>(layers.inputs + layers.hidden) * sizeof(float), infer,
+                                      {static_cast<unsigned>(mask.batch)}, {kGateThreads}, launch.stream, pooled,
+                                      static_cast<float>(pooled.factor), layers, mask, report);
 }
 
 void pooled_means(const Launch& launch, const PooledSums& pooled, std::int64_t batch, std::int64_t channels,

@@ -12,7 +12,7 @@ namespace bsg::kernels::device {
 // FC (inputs -> hidden) with the batch norm behind it folded in, ReLU, FC (hidden -> outputs). Weights lie with the
 // outputs side by side, as in kernels/gate/gate.hpp.
 struct GateLayers {
-  static constexpr std::int64_t kMaxInputs = 4096, kMaxHidden = 256;
+  static constexpr std::int64_t kMaxUnits = 32768;  // inputs + hidden, which a block keeps in shared memory
 
   std::int64_t inputs = 0, hidden = 0, outputs = 0;
   const float* weight1 = nullptr;  // [inputs][hidden]

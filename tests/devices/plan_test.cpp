@@ -82,9 +82,9 @@ TEST_CASE("a run of ResNet-20-BAS is 33 launches, and waits for nothing") {
 TEST_CASE("what a device has no room for is named when the plan is made") {
   Context host, context({.device = Device::simt});
   models::CifarResNetConfig config = small_network(true);
-  config.gate.hidden = 257;
+  config.gate.hidden = 32768 - 15;
   const auto network = network_of(host, config);
-  REQUIRE_THROWS_WITH(Plan(context, *network), Catch::Contains("257 hidden units") && Catch::Contains("device simt") &&
-                                                   Catch::Contains("4096 and 256"));
+  REQUIRE_THROWS_WITH(Plan(context, *network), Catch::Contains("16 inputs and 32753 hidden units") &&
+                                                   Catch::Contains("device simt") && Catch::Contains("32768"));
   CHECK_NOTHROW(Plan(host, *network));
 }

@@ -107,7 +107,8 @@ TEST_CASE("infer_gates: logits, bits, list and count agree with plain loops", "[
   test::for_each_order([](std::string_view order) {
     for (const Case& c : {Case{0, 16, 16, 16, 1}, Case{1, 16, 16, 16, 1}, Case{3, 64, 16, 64, 4}, Case{2, 1, 1, 1, 3},
                           Case{2, 33, 7, 31, 2}, Case{2, 300, 5, 257, 1}, Case{1, 512, 16, 512, 9},
-                          Case{1, 40, 256, 300, 1}, Case{1, 4096, 3, 40, 1}, Case{2, 20, 200, 70, 2}}) {
+                          Case{1, 40, 256, 300, 1}, Case{1, 4096, 3, 40, 1}, Case{2, 20, 200, 70, 2},
+                          Case{1, 5000, 2, 3, 1}, Case{2, 9, 257, 5, 1}, Case{1, 6, 700, 40, 1}}) {
       INFO(order << " batch " << c.batch << " " << c.inputs << " -> " << c.hidden << " -> " << c.outputs << ", "
                  << c.tiles << " tiles");
       const Network net(c.inputs, c.hidden, c.outputs, 7);

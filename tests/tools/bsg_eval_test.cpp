@@ -133,6 +133,27 @@ TEST_CASE("bsg_eval evaluates anyone's weights, one execution, part of the data"
   CHECK(json_in(folder, "other.json")["loss"] != json["loss"]);
 }
 
+TEST_CASE("bsg_eval: the emulated device gives the CPU's results") {
+  const TemporaryFolder folder;
+  const std::string weights = weights_in(folder, "resnet20_bas", 10);
+  const auto evaluate = [&](const std::string& device, const std::string& name) {
+    const ProgramResult result =
+        test::run_program("bsg_eval", {"--arch", "resnet20_bas", "--weights", weights, "--data", "synthetic", "--limit",
+                                       "3", "--batch", "2", "--device", device, "--json", folder / name});
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    return json_in(folder, name);
+  };
+  const Json cpu = evaluate("cpu", "cpu.json"), device = evaluate("simt", "simt.json");
+  CHECK(device["device"] == "simt");
+  CHECK(device["images"] == 3);
+  CHECK(device["top1"] == cpu["top1"]);
+  CHECK(device["macs_mean"] == cpu["macs_mean"]);
+  CHECK(device["density_per_layer"] == cpu["density_per_layer"]);
+  CHECK(device["loss"].get<double>() == Approx(cpu["loss"].get<double>()).epsilon(1e-4));
+  CHECK(device["executions"]["gated"]["images_per_second"] > 0);
+}
+
 TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file that cannot be written is 1") {
   const TemporaryFolder folder;
   const std::string weights = weights_in(folder, "resnet20", 10), seven = weights_in(folder, "resnet32", 7);
@@ -164,7 +185,8 @@ TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file t
   fails(with({"--mean", "0.5,0.5"}), 2, "--mean");
   fails(with({"--std", "0,1,1"}), 2, "--std");
   fails(with({"--device", "tpu"}), 2, "tpu");
-  fails(with({"--device", "simt"}), 2, "CPU alone");
+  fails(with({"--precision", "f16"}), 2, "f16");
+  fails(with({"--device", "cpu", "--precision", "bf16"}), 2, "precision bf16 on device cpu");
   fails(with({"--batch", "0"}), 2, "--batch");
   fails(with({"--json", folder / "no/such/folder.json"}), 1, "folder.json");
 }

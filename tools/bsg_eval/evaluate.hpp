@@ -17,11 +17,13 @@ struct EvaluateOptions {
   bool dense = true, gated = true;  // at least one
   std::int64_t batch = 128;
   bool keep_outputs = false;  // Report::outputs
+  Precision precision = Precision::f32;
 };
 
 // images_per_second is batch / median time of the network alone over all whole batches (over the last one, when there
-// is no other), after one batch that is not timed. Images are loaded outside of the time, and the executions take turns
-// batch by batch, each first every second time.
+// is no other), after runs of the first batch that are not timed. Images are loaded, and brought to the device, outside
+// of the time; results are on the host when it ends. The executions take turns batch by batch, each first every second
+// time.
 struct ExecutionReport {
   double images_per_second = 0;
   double top1 = 0;  // percent
@@ -35,8 +37,8 @@ struct Report {
   NamedTensors outputs;
 };
 
-// progress(images done, images in all) is called after every batch. Throws DataError when the data has other classes
-// than the subject.
+// Runs on context's device and threads. progress(images done, images in all) is called after every batch. Throws
+// DataError when the data has other classes than the subject.
 Report evaluate(Context& context, const Subject& subject, std::shared_ptr<const data::Dataset> dataset,
                 const EvaluateOptions& options, const std::function<void(std::int64_t, std::int64_t)>& progress);
 

@@ -21,7 +21,8 @@ namespace bsg::tools {
 namespace {
 
 struct Options {
-  std::string checkpoint, arch, weights, data, split = "test", execution = "both", device = "auto", json, logits;
+  std::string checkpoint, arch, weights, data, split = "test", execution = "both", device = "auto", precision = "f32",
+                                               json, logits;
   std::int64_t batch = 128, limit = 0;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::vector<double> mean, std;
@@ -39,11 +40,10 @@ void show_progress(std::int64_t done, std::int64_t images) {
 }
 
 void evaluate_by(const Options& options) {
-  if (parse_device(options.device) != Device::cpu && options.device != "auto")
-    throw_error<ConfigError>("--device {}: evaluation runs on the CPU alone", options.device);
-  Context context({.threads = options.threads});
-  Subject subject = options.checkpoint.empty() ? subject_of_weights(context, options.arch, options.weights)
-                                               : subject_of_checkpoint(context, options.checkpoint);
+  Context host({.threads = options.threads});
+  Context context({.device = parse_device(options.device), .threads = options.threads});
+  Subject subject = options.checkpoint.empty() ? subject_of_weights(host, options.arch, options.weights)
+                                               : subject_of_checkpoint(host, options.checkpoint);
   set_channels(subject.transform.mean, options.mean);
   set_channels(subject.transform.std, options.std);
   subject.open.limit = options.limit;
@@ -52,10 +52,11 @@ void evaluate_by(const Options& options) {
   const EvaluateOptions evaluate_options{.dense = options.execution != "gated",
                                          .gated = options.execution != "dense",
                                          .batch = options.batch,
-                                         .keep_outputs = !options.logits.empty()};
+                                         .keep_outputs = !options.logits.empty(),
+                                         .precision = parse_precision(options.precision)};
   const Report report = evaluate(context, subject, dataset, evaluate_options, show_progress);
-  const Setting setting{options.data, options.split, std::string(to_string(context.device())), options.batch,
-                        options.threads};
+  const Setting setting{options.data,      options.split, std::string(to_string(context.device())),
+                        options.precision, options.batch, options.threads};
   if (!options.json.empty()) write_text_file(options.json, to_json(subject, setting, report));
   if (!options.logits.empty()) write_safetensors(options.logits, report.outputs);
   print_table(subject, setting, report);
@@ -90,6 +91,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
+  app.add_option("--precision", options.precision, "f32, tf32 or bf16; the CPU computes f32")->capture_default_str();
   app.add_option("--limit", options.limit, "only so many images, the first of each class in turn; 0: all")
       ->check(CLI::Range(0, 1000000000))
       ->capture_default_str();

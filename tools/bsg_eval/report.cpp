@@ -30,6 +30,7 @@ std::string to_json(const Subject& subject, const Setting& setting, const Report
   json["data"] = setting.data;
   json["split"] = setting.split;
   json["device"] = setting.device;
+  json["precision"] = setting.precision;
   json["batch"] = setting.batch;
   json["threads"] = setting.threads;
   json["images"] = e.images;
@@ -75,8 +76,10 @@ std::string to_json(const Subject& subject, const Setting& setting, const Report
 void print_table(const Subject& subject, const Setting& setting, const Report& report) {
   const Evaluation& e = report.evaluation;
   const nn::MacModel& macs = subject.network->macs();
-  fmt::print("{} from {}\n{} {} images of {}, batch {}, {} threads\n\n", subject.arch, subject.file, e.images,
-             setting.split, setting.data, setting.batch, setting.threads);
+  const std::string where = setting.device == "cpu" ? fmt::format("{} threads", setting.threads)
+                                                    : fmt::format("device {}, {}", setting.device, setting.precision);
+  fmt::print("{} from {}\n{} {} images of {}, batch {}, {}\n\n", subject.arch, subject.file, e.images, setting.split,
+             setting.data, setting.batch, where);
   const auto row = [](std::string_view name, const std::string& value) { fmt::print("  {:<34} {}\n", name, value); };
   row("top-1", fmt::format("{:.2f} %", e.top1));
   row("loss", fmt::format("{:.4f}", e.loss));

@@ -8,7 +8,7 @@ namespace bsg::tools {
 
 // How the evaluation was asked for: for people and programs that read its results later.
 struct Setting {
-  std::string data, split, device;
+  std::string data, split, device, precision;
   std::int64_t batch = 0;
   int threads = 0;
 };
