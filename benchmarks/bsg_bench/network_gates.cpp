@@ -19,9 +19,31 @@ float threshold(std::vector<float> values, std::size_t on) {
   return (values[on - 1] + values[on]) / 2;
 }
 
+// The logits [images][gates] of every gated layer. A few images at a time: the training code's activations of many
+// would be what a benchmark is remembered for by its peak of memory.
+std::vector<std::vector<float>> gate_logits(Context& context, nn::Network& network, const Tensor& images) {
+  constexpr std::int64_t kAtOnce = 4;
+  const Shape& shape = images.shape();
+  const std::int64_t each = images.numel() / shape[0];
+  std::vector<std::vector<float>> logits;
+  for (std::int64_t first = 0; first < shape[0]; first += kAtOnce) {
+    const std::int64_t count = std::min(kAtOnce, shape[0] - first);
+    const Tensor part = Tensor::from(
+        context, {count, shape[1], shape[2], shape[3]},
+        images.span<float>().subspan(static_cast<std::size_t>(first * each), static_cast<std::size_t>(count * each)));
+    std::vector<nn::GateTrace> traces;
+    network.forward({.context = context}, part, traces);
+    logits.resize(traces.size());
+    for (std::size_t layer = 0; layer < traces.size(); ++layer) {
+      const std::vector<float> values = traces[layer].logits.value.values<float>();
+      logits[layer].insert(logits[layer].end(), values.begin(), values.end());
+    }
+  }
+  return logits;
+}
+
 // Each gate's bias, so that it is on in the share `density` of the samples whose logits these are.
-void move_thresholds(const Tensor& traced, double density, Tensor& biases) {
-  const std::span<const float> logits = traced.span<float>();
+void move_thresholds(const std::vector<float>& logits, double density, Tensor& biases) {
   const std::span<float> bias = biases.span<float>();
   const std::size_t samples = logits.size() / bias.size();
   const auto on = static_cast<std::size_t>(std::lround(density * static_cast<double>(samples)));
@@ -67,12 +89,11 @@ void set_density(Context& context, nn::Network& network, const Tensor& images, d
     return;
   }
   for (std::size_t pass = 0; pass < std::min(biases.size(), kPasses); ++pass) {
-    std::vector<nn::GateTrace> traces;
-    network.forward({.context = context}, images, traces);
-    if (traces.size() != biases.size())
-      throw_error<ShapeError>("set_density: {} gated layers, {} biases of gates", traces.size(), biases.size());
+    const std::vector<std::vector<float>> logits = gate_logits(context, network, images);
+    if (logits.size() != biases.size())
+      throw_error<ShapeError>("set_density: {} gated layers, {} biases of gates", logits.size(), biases.size());
     for (std::size_t layer = pass; layer < biases.size(); ++layer)
-      move_thresholds(traces[layer].logits.value, density, biases[layer]->value);
+      move_thresholds(logits[layer], density, biases[layer]->value);
   }
 }
 
