@@ -18,10 +18,16 @@ class EmulationError : public std::runtime_error {
 // give the same result in every order.
 enum class ThreadOrder { forward, reverse, shuffled };
 
+// When work that is queued on a stream is done: before the call that queues it returns; or not before someone waits for
+// it. Late is the other end of what a GPU may do: a host that reads too early, that changes pinned memory too early, or
+// that forgets that two streams know nothing of each other finds the wrong values every time.
+enum class QueuedWork { at_once, late };
+
 struct EmulatorOptions {
   ThreadOrder order = ThreadOrder::forward;
   std::uint64_t seed = 1;  // of the shuffled order
   int os_threads = 0;      // that share the blocks of a launch; 0: one for each CPU
+  QueuedWork queued_work = QueuedWork::at_once;
 };
 
 // Sets the options of launches made by the calling thread until the end of the scope.

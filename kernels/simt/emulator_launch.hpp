@@ -4,8 +4,8 @@
 #include <tuple>
 #include <utility>
 
-#include "kernels/simt/emulator/capture.hpp"
 #include "kernels/simt/emulator/launcher.hpp"
+#include "kernels/simt/emulator/queue.hpp"
 #include "kernels/simt/launch.hpp"
 
 namespace bsg::simt {
@@ -23,12 +23,7 @@ void launch(std::size_t shared_bytes, void (*kernel)(P...), const Grid& grid, In
     const Call& made = *static_cast<const Call*>(opaque);
     std::apply(made.kernel, made.arguments);
   };
-  auto run = [=]() mutable { run_grid(grid.blocks, block, shared_bytes, body, &call, grid.where); };
-  if (capturing(stream)) {
-    record(run);
-  } else {
-    run();
-  }
+  submit(stream, [=]() mutable { run_grid(grid.blocks, block, shared_bytes, body, &call, grid.where); });
 }
 }  // namespace emulator
 

@@ -74,6 +74,7 @@ class DeviceArray {
   // All bits are set, so that an element that nothing writes is a NaN, on every device.
   explicit DeviceArray(std::size_t count) : data_(static_cast<T*>(allocate(count * sizeof(T)))), count_(count) {
     clear(data_, 0xFF, count * sizeof(T));
+    synchronize();  // it may be used on any stream
   }
   explicit DeviceArray(std::span<const T> values) : DeviceArray(values.size()) { assign(values); }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(std::span<const T>(values)) {}

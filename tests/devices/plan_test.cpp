@@ -4,6 +4,7 @@
 
 #include "engine/core/error.hpp"
 #include "kernels/simt/emulator.hpp"
+#include "tests/devices/device.hpp"
 #include "tests/devices/plans.hpp"
 #include "tests/emulated/orders.hpp"
 #include "tests/support/catch.hpp"
@@ -24,6 +25,8 @@ TEST_CASE("plans on the emulator: all gates on, all off, one on, some on") { tes
 TEST_CASE("plans on the emulator take images of any size") { test::check_image_sizes(Device::simt); }
 TEST_CASE("plans in tf32 and bf16 on the emulator stay near the CPU's f32") { test::check_precisions(Device::simt); }
 TEST_CASE("nothing of a plan's run on the emulator is left for the next one") {
+  test::check_nothing_is_left(Device::simt);
+  const test::LateWork late;
   test::check_nothing_is_left(Device::simt);
 }
 TEST_CASE("plans on the emulator take images and networks wherever they lie") { test::check_places(Device::simt); }

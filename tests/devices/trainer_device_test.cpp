@@ -22,6 +22,7 @@ Session session_on_device(const std::string& path) {
 }  // namespace
 
 TEST_CASE("on a device too a run that is stopped and resumed ends in the same bits") {
+  [[maybe_unused]] const LateWork late;
   const TemporaryFolder folder;
   {
     Session whole = session_on_device(folder / "whole");
@@ -42,6 +43,7 @@ TEST_CASE("on a device too a run that is stopped and resumed ends in the same bi
 }
 
 TEST_CASE("on a device a loss that becomes NaN is told with its own step") {
+  [[maybe_unused]] const LateWork late;
   const TemporaryFolder folder;
   Session session = session_on_device(folder / "run");
   session.train.poison_from(6);
@@ -57,6 +59,7 @@ TEST_CASE("on a device a loss that becomes NaN is told with its own step") {
 }
 
 TEST_CASE("batches arrive whole, whatever their sizes, and stay for one batch more") {
+  [[maybe_unused]] const LateWork late;
   Context host, context({.device = kDevice, .allocator = {.poison = true}});
   BatchUpload upload(context);
   Tensor before;
@@ -76,6 +79,7 @@ TEST_CASE("batches arrive whole, whatever their sizes, and stay for one batch mo
 }
 
 TEST_CASE("fetched values are those of the moment, on every device") {
+  [[maybe_unused]] const LateWork late;
   for (const Device device : {Device::cpu, kDevice}) {
     Context context({.device = device});
     Readback readback(context);

@@ -1,4 +1,5 @@
 // The engine on the emulated device: whole training steps of a gated network follow the CPU's.
+#include "tests/devices/device.hpp"
 #include "tests/devices/trajectory.hpp"
 #include "tests/emulated/orders.hpp"
 #include "tests/support/catch.hpp"
@@ -6,6 +7,7 @@
 using namespace bsg;
 
 TEST_CASE("three training steps of ResNet-20-BAS on the emulator follow the CPU's") {
+  const test::LateWork late;
   const test::Trajectory expected = test::train_on(Device::cpu, "resnet20_bas");
   test::check_follows(test::train_on(Device::simt, "resnet20_bas"), expected);
 }

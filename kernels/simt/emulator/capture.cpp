@@ -6,13 +6,16 @@
 #include <vector>
 
 #include "kernels/simt/emulator.hpp"
+#include "kernels/simt/emulator/queue.hpp"
 #include "kernels/simt/graph.hpp"
 
 namespace bsg::simt {
 namespace {
 
+using Work = std::vector<std::function<void()>>;
+
 struct Graph {
-  std::vector<std::function<void()>> work;
+  std::shared_ptr<Work> work = std::make_shared<Work>();  // lives as long as a launch of it waits
 };
 
 struct Capture {
@@ -26,7 +29,7 @@ thread_local Capture capture;
 namespace emulator {
 
 bool capturing(const void* stream) { return capture.graph != nullptr && capture.stream == stream; }
-void record(std::function<void()> work) { capture.graph->work.push_back(std::move(work)); }
+void record(std::function<void()> work) { capture.graph->work->push_back(std::move(work)); }
 
 void refuse_capture(const char* call) {
   if (capture.graph != nullptr) throw EmulationError(std::string(call) + ": called while a stream is being captured");
@@ -45,9 +48,11 @@ void* end_capture(void* stream) {
   return std::exchange(capture, {}).graph.release();
 }
 
-void launch_graph(void* graph, void* /*stream*/) {
+void launch_graph(void* graph, void* stream) {
   emulator::refuse_capture("launch_graph");
-  for (const std::function<void()>& work : static_cast<const Graph*>(graph)->work) work();
+  emulator::submit(stream, [recorded = static_cast<const Graph*>(graph)->work] {
+    for (const std::function<void()>& work : *recorded) work();
+  });
 }
 
 void destroy_graph(void* graph) { delete static_cast<Graph*>(graph); }

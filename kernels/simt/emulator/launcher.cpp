@@ -36,6 +36,8 @@ EmulatedCalls emulated_calls() { return calls_so_far; }
 
 namespace emulator {
 
+const EmulatorOptions& launch_options() { return current_options; }
+
 namespace {
 
 // Runners that no launch uses now. Making one maps a thousand stacks.
