@@ -44,8 +44,8 @@ inline constexpr int kPixelBytes = 128;  // of a chunk of input channels
 inline constexpr int kStages = 3;
 inline constexpr int kStageBytes = kChannels * kPixelBytes;
 inline constexpr std::int64_t kTilePixels = 1024;  // of all buffers: with it a block fits sm_80's 163 KiB
-// With these, two blocks fit the 228 KiB of sm_90.
-inline constexpr std::int64_t kTilePixelsOfTwo = 688;
+// With these, two blocks fit the 228 KiB of sm_90, of which each takes 1 KiB for the system.
+inline constexpr std::int64_t kTilePixelsOfTwo = 681;
 inline constexpr int kPanelRows = 16;
 inline constexpr int kPanelPitch = kChannels + 8;  // rows 8 banks apart
 
@@ -56,6 +56,9 @@ struct Storage {
   std::int32_t pixel[kPositions];           // by position: the tile's pixel that its window starts at
   float sums[kWarps][kChannels];
 };
+
+static_assert(2 * (simt::kTailOffset<Storage> + kStages * kStageBytes + kTilePixelsOfTwo * kPixelBytes + 1024) <=
+              228 * 1024);
 
 // Sums of 16 positions of a warp by [position][slot].
 using Panel = float[kPanelRows][kPanelPitch];
