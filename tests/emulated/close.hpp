@@ -71,6 +71,16 @@ T value_of(const simt::DeviceArray<T>& array) {
   return array.to_host().at(0);
 }
 
+// What a sum over so many products of matrices may lose, relative to its size: a GPU's matrix units cut off where the
+// emulator rounds, up to a unit in the last place each time.
+inline double cut_off([[maybe_unused]] std::int64_t products) {
+#if defined(BSG_TESTS_ON_GPU)
+  return static_cast<double>(products) * 0x1p-23;
+#else
+  return 0;
+#endif
+}
+
 template <class A, class B>
 double rms_distance(const A& a, const B& b) {
   double sum = 0;

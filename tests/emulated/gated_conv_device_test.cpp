@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/emulated/close.hpp"
 #include "tests/emulated/gated_conv_problem.hpp"
 #include "tests/emulated/orders.hpp"
 #include "tests/support/catch.hpp"
@@ -78,18 +79,6 @@ double error_of(const std::vector<T>& values, const std::vector<double>& exact) 
   return exact.empty() ? 0 : std::sqrt(sum / static_cast<double>(exact.size()));
 }
 
-// What the sums of tf32 products may lose: a GPU's matrix units cut off where the emulator rounds, up to a unit in the
-// last place for each product of matrices (8 inputs of one tap).
-double cut_off([[maybe_unused]] const ConvProblem& problem, [[maybe_unused]] const std::vector<double>& exact) {
-#if defined(BSG_TESTS_ON_GPU)
-  if (problem.plan.compute != ConvCompute::tf32) return 0;
-  const double products = static_cast<double>(problem.c.window.taps() * ((problem.c.inputs + 7) / 8));
-  return products * 0x1p-23 * error_of(std::vector<double>(exact.size()), exact);
-#else
-  return 0;
-#endif
-}
-
 // At most twice the error of plain loops in the same precision, or an ulp.
 void check_problem(const ConvProblem& problem, const Finish& finish, GatedStore store) {
   const ConvCompute compute = problem.plan.compute;
@@ -99,7 +88,10 @@ void check_problem(const ConvProblem& problem, const Finish& finish, GatedStore 
   for (const double value : exact) largest = std::max(largest, std::abs(value));
   const double ulp = largest * (compute == ConvCompute::bf16 ? 0x1p-9 : 0x1p-24);
   for (double& value : plain) value = test::stored(compute, static_cast<float>(value));
-  const double allowed = std::max({2 * error_of(plain, exact), ulp, cut_off(problem, exact)});
+  // bf16 loses more when it stores.
+  const std::int64_t products =
+      compute == ConvCompute::tf32 ? problem.c.window.taps() * ((problem.c.inputs + 7) / 8) : 0;
+  const double allowed = std::max({2 * error_of(plain, exact), ulp, test::cut_off(products) * largest});
 
   test::for_each_order([&](std::string_view order) {
     INFO(order);
