@@ -7,15 +7,18 @@ namespace {
 template <class T>
 void add_into(const Context& context, Tensor& target, const Tensor& source) {
   const std::int64_t count = target.numel();
-  T* const to = target.data<T>();
-  const T* const from = source.data<T>();
   dispatch<T>(
       "accumulate", context,
       [&] {
+        using P = ParameterOf<T>;
+        P* const to = target.data<P>();
+        const P* const from = source.data<P>();
 #pragma omp parallel for simd num_threads(context.threads()) schedule(static) if (count > 16384)
         for (std::int64_t i = 0; i < count; ++i) to[i] += from[i];
       },
-      [&](const auto& device) { device.add(context.launch(), count, to, from, to); });
+      [&](const auto& device) {
+        device.add(context.launch(), count, target.data<T>(), source.data<T>(), target.data<T>());
+      });
 }
 
 }  // namespace
@@ -26,6 +29,8 @@ void accumulate(Context& context, Tensor& target, const Tensor& source) {
                             to_string(target.dtype()), target.shape().str());
   if (target.dtype() == DType::f32) {
     add_into<float>(context, target, source);
+  } else if (target.dtype() == DType::bf16) {
+    add_into<bfloat16>(context, target, source);
   } else {
     add_into<double>(context, target, source);
   }

@@ -138,7 +138,7 @@ class Tape {
   std::vector<int> inputs_;
 };
 
-// Adds two tensors of one shape: target += source, on f32 or f64.
+// Adds two tensors of one shape: target += source, on f32, f64 or bf16.
 void accumulate(Context& context, Tensor& target, const Tensor& source);
 
 // What an op ends with: a constant when no input is tracked, else a record on their tape. `op` must outlive the tape (a

@@ -187,8 +187,10 @@ const Type* find_type(std::string_view name) {
   return found == kTypes.end() ? nullptr : found;
 }
 
-// The first type of kTypes that stores this one is the one of the same width.
+// The first type of kTypes that stores this one is the one of the same width; bf16 is written as it is, and read as
+// f32.
 const Type& type_of(DType dtype) {
+  if (dtype == DType::bf16) return *find_type("BF16");
   return *std::find_if(kTypes.begin(), kTypes.end(), [&](const Type& type) { return type.stored_as == dtype; });
 }
 

@@ -36,12 +36,25 @@ void visit_dtype(DType dtype, Visitor&& visit) {
       return visit(float{});
     case DType::f64:
       return visit(double{});
+    case DType::bf16:
+      return visit(bfloat16{});
     case DType::i64:
       return visit(std::int64_t{});
     case DType::i32:
       return visit(std::int32_t{});
     case DType::u8:
       return visit(std::uint8_t{});
+  }
+}
+
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_same_v<From, bfloat16>) {
+    return converted<To>(simt::to_float(value));
+  } else if constexpr (std::is_same_v<To, bfloat16>) {
+    return simt::to_bfloat16(static_cast<float>(value));
+  } else {
+    return static_cast<To>(value);
   }
 }
 
@@ -141,20 +154,36 @@ double Tensor::item() const {
   double value = 0;
   visit_dtype(dtype_, [&](auto type) {
     read(&type);
-    value = static_cast<double>(type);
+    value = converted<double>(type);
   });
   return value;
 }
 
 Tensor Tensor::cast(Context& context, DType dtype) const {
+  if (device() != context.device())
+    throw_error<ShapeError>("cast: shape {} lies on device {}, not {}", shape_.str(), to_string(device()),
+                            to_string(context.device()));
   Tensor result = empty(context, shape_, dtype);
+  if (!context.on_cpu()) {
+    const kernels::Backend& device = context.backend();
+    if (dtype_ == dtype) {
+      result.copy_from(*this);
+    } else if (dtype_ == DType::f32 && dtype == DType::bf16) {
+      device.to_bf16(context.launch(), numel(), data<float>(), result.data<bfloat16>());
+    } else if (dtype_ == DType::bf16 && dtype == DType::f32) {
+      device.from_bf16(context.launch(), numel(), data<bfloat16>(), result.data<float>());
+    } else {
+      throw_error<ShapeError>("cast: {} {} to {}; device {} converts between f32 and bf16", to_string(dtype_),
+                              shape_.str(), to_string(dtype), to_string(context.device()));
+    }
+    return result;
+  }
   visit_dtype(dtype_, [&](auto from) {
     using From = decltype(from);
     visit_dtype(dtype, [&](auto to) {
       using To = decltype(to);
       const auto source = span<From>();
-      std::transform(source.begin(), source.end(), result.data<To>(),
-                     [](From value) { return static_cast<To>(value); });
+      std::transform(source.begin(), source.end(), result.data<To>(), converted<To, From>);
     });
   });
   return result;
@@ -167,9 +196,9 @@ void Tensor::fill(double value) {
     visit_dtype(dtype_, [&](auto type) {
       using T = decltype(type);
       if (device() == Device::cpu) {
-        std::ranges::fill(span<T>(), static_cast<T>(value));
+        std::ranges::fill(span<T>(), converted<T>(value));
       } else {
-        assign(std::vector<T>(static_cast<std::size_t>(numel()), static_cast<T>(value)).data());
+        assign(std::vector<T>(static_cast<std::size_t>(numel()), converted<T>(value)).data());
       }
     });
   }
@@ -239,7 +268,7 @@ void Tensor::bump_version() {
   if (storage_) ++storage_->version;
 }
 
-#define BSG_TENSOR_TYPES(X) X(float) X(double) X(std::int64_t) X(std::int32_t) X(std::uint8_t)
+#define BSG_TENSOR_TYPES(X) X(float) X(double) X(bfloat16) X(std::int64_t) X(std::int32_t) X(std::uint8_t)
 #define BSG_INSTANTIATE(T)                                                     \
   template Tensor Tensor::from<T>(Context&, const Shape&, std::span<const T>); \
   template T* Tensor::data<T>();                                               \

@@ -61,7 +61,8 @@ class Tensor {
   Tensor to(Context& context) const;
   // The value of a tensor of one element; waits for the device. Throws ShapeError for any other number of elements.
   double item() const;
-  // Element-wise conversion between f32 and f64 (and integers); a copy. On the CPU.
+  // Element-wise conversion, a copy on the same device, which must be context's: between all types on the CPU, between
+  // f32 and bf16 on other devices (else ShapeError). To bf16 rounds to nearest even.
   Tensor cast(Context& context, DType dtype) const;
   void fill(double value);
   // Throws ShapeError unless shape and dtype agree. The source may lie on another device.

@@ -10,7 +10,7 @@ Var add(Context& context, const Var& a, const Var& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype())
     throw_error<ShapeError>("add: {} {} and {} {}", to_string(a.dtype()), a.shape().str(), to_string(b.dtype()),
                             b.shape().str());
-  return with_float_type("add", a.dtype(), [&](auto type) {
+  return with_activation_type("add", a.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, a.shape(), a.dtype());
     dispatch<T>(

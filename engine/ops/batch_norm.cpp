@@ -23,12 +23,12 @@ void check(const Var& x, const Var& weight, const Var& bias, const Tensor& mean,
   if (x.shape().rank() != 4 && x.shape().rank() != 2)
     throw_error<ShapeError>("{}: x {}, expected [N, C, H, W] or [N, C]", kOp, x.shape().str());
   const Shape per_channel{x.shape()[1]};
-  const auto fits = [&](const Tensor& t) { return t.shape() == per_channel && t.dtype() == x.dtype(); };
+  const DType type = parameter_type(x.dtype());
+  const auto fits = [&](const Tensor& t) { return t.shape() == per_channel && t.dtype() == type; };
   if (!fits(weight.value) || !fits(bias.value) || !fits(mean) || !fits(variance))
-    throw_error<ShapeError>(
-        "{}: x {} {} with weight {}, bias {}, running_mean {}, running_var {}; each must be {} of x's type", kOp,
-        to_string(x.dtype()), x.shape().str(), weight.shape().str(), bias.shape().str(), mean.shape().str(),
-        variance.shape().str(), per_channel.str());
+    throw_error<ShapeError>("{}: x {} {} with weight {}, bias {}, running_mean {}, running_var {}; each must be {} {}",
+                            kOp, to_string(x.dtype()), x.shape().str(), weight.shape().str(), bias.shape().str(),
+                            mean.shape().str(), variance.shape().str(), to_string(type), per_channel.str());
   if (residual.value.defined() && (residual.shape() != x.shape() || residual.dtype() != x.dtype()))
     throw_error<ShapeError>("{}: residual {} for x {}", kOp, residual.shape().str(), x.shape().str());
   if (!(options.momentum >= 0 && options.momentum <= 1) || !(options.epsilon >= 0))
@@ -140,10 +140,12 @@ class DeviceScratch {
   Tickets tickets_;
 };
 
-// The same on another device than the CPU, where statistics stay. f32.
+// The same on another device than the CPU, where statistics stay.
+template <class T>
 Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias, Tensor& running_mean,
               Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
   const kernels::Backend& device = context.backend();
+  const kernels::TypedKernels<T>& typed = device.typed<T>();
   const std::int64_t channels = x.shape()[1];
   const kernels::device::BatchNormRows rows{channels > 0 ? x.value.numel() / channels : 0, channels};
   Tensor mean = Tensor::empty(context, {channels}, DType::f64);
@@ -156,7 +158,7 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
                                                         .momentum = options.momentum};
   if (options.training) {
     DeviceScratch scratch(context, rows);
-    device.f32.batch_norm_statistics(context.launch(), rows, x.value.data<float>(), statistics, scratch.view());
+    typed.batch_norm_statistics(context.launch(), rows, x.value.data<T>(), statistics, scratch.view());
     running_mean.bump_version();
     running_var.bump_version();
   } else {
@@ -164,17 +166,17 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
   }
   const auto inputs_of = [rows, options](const Tensor& in, const Tensor& scale, const Tensor& shift,
                                          const Tensor& centre, const Tensor& inverse) {
-    return kernels::device::DeviceBatchNormInputs<float>{rows,
-                                                         in.data<float>(),
-                                                         scale.data<float>(),
-                                                         shift.data<float>(),
-                                                         centre.data<double>(),
-                                                         inverse.data<double>(),
-                                                         options.relu};
+    return kernels::device::DeviceBatchNormInputs<T>{rows,
+                                                     in.data<T>(),
+                                                     scale.data<float>(),
+                                                     shift.data<float>(),
+                                                     centre.data<double>(),
+                                                     inverse.data<double>(),
+                                                     options.relu};
   };
-  Tensor y = Tensor::empty(context, x.shape());
-  device.f32.batch_norm_forward(context.launch(), inputs_of(x.value, weight.value, bias.value, mean, inverse_deviation),
-                                residual.value.defined() ? residual.value.data<float>() : nullptr, y.data<float>());
+  Tensor y = Tensor::empty(context, x.shape(), x.dtype());
+  typed.batch_norm_forward(context.launch(), inputs_of(x.value, weight.value, bias.value, mean, inverse_deviation),
+                           residual.value.defined() ? residual.value.data<T>() : nullptr, y.data<T>());
   // With a residual the ReLU's mask cannot be computed again from x alone.
   const Saved saved_y = options.relu && residual.value.defined() ? Saved(y) : Saved();
   return record(
@@ -184,17 +186,17 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
         Context& c = pass.context();
         const Tensor& in = sx.get(kOp);
         Tensor sums = Tensor::empty(c, {2, channels}, DType::f64);
-        kernels::device::DeviceBatchNormBackward<float> backward;
+        kernels::device::DeviceBatchNormBackward<T> backward;
         backward.inputs = inputs_of(in, sw.get(kOp), sb.get(kOp), mean, inverse_deviation);
-        if (options.relu && has_residual) backward.y = saved_y.get(kOp).data<float>();
-        backward.dy = pass.output().data<float>();
+        if (options.relu && has_residual) backward.y = saved_y.get(kOp).data<T>();
+        backward.dy = pass.output().data<T>();
         backward.batch_statistics = options.training;
         backward.sum_dy = sums.data<double>();
         backward.sum_dy_x = sums.data<double>() + channels;
-        const auto aim = [&](int input, const Shape& shape, float*& at, bool& accumulate) {
+        const auto aim = [&]<class U>(int input, const Shape& shape, U*& at, bool& accumulate) {
           if (!pass.wants(input)) return;
-          GradTarget target = pass.target(input, shape, DType::f32);
-          at = target.tensor.data<float>();
+          GradTarget target = pass.target(input, shape, DTypeOf<U>::value);
+          at = target.tensor.template data<U>();
           accumulate = target.accumulate;
         };
         aim(0, in.shape(), backward.dx, backward.accumulate_dx);
@@ -202,9 +204,9 @@ Var on_device(Context& context, const Var& x, const Var& weight, const Var& bias
         aim(2, {channels}, backward.dbias, backward.accumulate_dbias);
         aim(3, in.shape(), backward.dresidual, backward.accumulate_dresidual);
         DeviceScratch scratch(c, rows);
-        c.backend().f32.batch_norm_reduce(c.launch(), backward, scratch.view());
-        if (backward.dx != nullptr || backward.dresidual != nullptr)
-          c.backend().f32.batch_norm_backward(c.launch(), backward);
+        const kernels::TypedKernels<T>& there = c.backend().typed<T>();
+        there.batch_norm_reduce(c.launch(), backward, scratch.view());
+        if (backward.dx != nullptr || backward.dresidual != nullptr) there.batch_norm_backward(c.launch(), backward);
       });
 }
 
@@ -214,11 +216,12 @@ Var batch_norm(Context& context, const Var& x, const Var& weight, const Var& bia
                Tensor& running_var, const BatchNormOptions& options, const Var& residual) {
   check(x, weight, bias, running_mean, running_var, options, residual);
   Var y;
-  with_float_type(kOp, x.dtype(), [&](auto type) {
+  with_activation_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     dispatch<T>(
-        kOp, context, [&] { y = on_cpu<T>(context, x, weight, bias, running_mean, running_var, options, residual); },
-        [&](const auto&) { y = on_device(context, x, weight, bias, running_mean, running_var, options, residual); });
+        kOp, context,
+        [&] { y = on_cpu<ParameterOf<T>>(context, x, weight, bias, running_mean, running_var, options, residual); },
+        [&](const auto&) { y = on_device<T>(context, x, weight, bias, running_mean, running_var, options, residual); });
   });
   return y;
 }

@@ -11,8 +11,8 @@ struct BatchNormOptions {
   bool relu = false;  // ReLU behind the normalisation and the residual
 };
 
-// x [N, C, H, W] or [N, C]; weight, bias, running_mean, running_var [C] of x's type; residual like x, or Var() for
-// none.
+// x [N, C, H, W] or [N, C], f32, f64 or bf16; weight, bias, running_mean, running_var [C] of parameter_type of x's;
+// residual like x, or Var() for none.
 //   y = relu?(weight * (x - mean) / sqrt(var + epsilon) + bias + residual?)
 // Training normalises by the biased variance and moves running_var by the unbiased one; a batch of one value a channel
 // is an error there. Gradients for x, weight, bias and residual. ReLU and the residual are part of the op because each

@@ -11,7 +11,7 @@ Var bilinear_resize(Context& context, const Var& x, const ResizeOptions& options
   if (x.shape().rank() != 4 || x.shape()[2] < 1 || x.shape()[3] < 1 || options.height < 1 || options.width < 1)
     throw_error<ShapeError>("{}: x {} to height {}, width {}; expected [N, C, H, W], all extents of the planes >= 1",
                             kOp, x.shape().str(), options.height, options.width);
-  return with_float_type(kOp, x.dtype(), [&](auto type) {
+  return with_activation_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     const kernels::ResizeShape shape{
         x.shape()[0] * x.shape()[1], x.shape()[2], x.shape()[3], options.height, options.width, options.align_corners};

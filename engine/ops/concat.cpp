@@ -68,7 +68,7 @@ void copy_columns(const Context& context, std::int64_t rows, std::int64_t column
 
 Var concat(Context& context, const std::vector<Var>& inputs) {
   const Shape shape = checked_shape(inputs);
-  return with_float_type(kOp, inputs.front().dtype(), [&](auto type) {
+  return with_activation_type(kOp, inputs.front().dtype(), [&](auto type) {
     using T = decltype(type);
     const Rows rows = rows_of(context, shape);
     Tensor y = Tensor::empty(context, shape, inputs.front().dtype());

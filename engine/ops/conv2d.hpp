@@ -14,8 +14,9 @@ struct Conv2dOptions {
   int dilation = 1;
 };
 
-// x [N, C, H, W], weight [K, C, R, S], bias [K] or Var() for none -> [N, K, OH, OW] (kernels/conv2d/conv2d.hpp). f32 or
-// f64. Gradients for x, weight and bias. Throws ShapeError.
+// x [N, C, H, W], weight [K, C, R, S], bias [K] or Var() for none -> [N, K, OH, OW] (kernels/conv2d/conv2d.hpp). All
+// f32 or all f64; or x and the result bf16 beside parameters of f32, of which the products take a copy in bf16.
+// Gradients for x, weight and bias, each of its type. Throws ShapeError.
 Var conv2d(Context& context, const Var& x, const Var& weight, const Var& bias, const Conv2dOptions& options);
 
 // What conv2d and its gated forms share: all checks on x, weight and options. Throws ShapeError that begins with `op`.

@@ -1,5 +1,7 @@
 // The two convolutions that a gate stands between: the first computes only the channels that are on, the second reads
-// only those. Gates hold 0 or 1 per (sample, channel), in the element type of x; other values are an error.
+// only those. Gates hold 0 or 1 per (sample, channel), f32 beside x of bf16, else of x's type; other values are an
+// error on the CPU. Devices other than the CPU compute all channels and mask what gates close: skipping there is for
+// inference.
 #pragma once
 
 #include "engine/ops/conv2d.hpp"

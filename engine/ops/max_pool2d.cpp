@@ -8,7 +8,7 @@ namespace bsg::ops {
 Var max_pool2d(Context& context, const Var& x, const Pool2dOptions& options) {
   static constexpr std::string_view kOp = "max_pool2d";
   const kernels::Pool2dShape shape = checked_pool2d_shape(kOp, x, options);
-  return with_float_type(kOp, x.dtype(), [&](auto type) {
+  return with_activation_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, {x.shape()[0], x.shape()[1], shape.out_height(), shape.out_width()}, x.dtype());
     dispatch<T>(

@@ -6,10 +6,12 @@
 namespace bsg::ops {
 
 Var mul_gate(Context& context, const Var& x, const Var& gate) {
-  if (x.shape().rank() != 4 || gate.shape() != Shape{x.shape()[0], x.shape()[1]} || gate.dtype() != x.dtype())
-    throw_error<ShapeError>("mul_gate: x {} {} needs a gate [N, C], got {} {}", to_string(x.dtype()), x.shape().str(),
-                            to_string(gate.dtype()), gate.shape().str());
-  return with_float_type("mul_gate", x.dtype(), [&](auto type) {
+  if (x.shape().rank() != 4 || gate.shape() != Shape{x.shape()[0], x.shape()[1]} ||
+      gate.dtype() != parameter_type(x.dtype()))
+    throw_error<ShapeError>("mul_gate: x {} {} needs a gate {} [N, C], got {} {}", to_string(x.dtype()),
+                            x.shape().str(), to_string(parameter_type(x.dtype())), to_string(gate.dtype()),
+                            gate.shape().str());
+  return with_activation_type("mul_gate", x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, x.shape(), x.dtype());
     scale_planes<T>("mul_gate", context, x.value, gate.value, {y, false});

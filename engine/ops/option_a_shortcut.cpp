@@ -27,8 +27,9 @@ Var option_a_shortcut(Context& context, const Var& x, int out_channels, int stri
   if (x.shape().rank() != 4 || out_channels < x.shape()[1] || stride < 1)
     throw_error<ShapeError>("{}: x {}, {} output channels, stride {}; expected [N, C, H, W], at least C, at least 1",
                             kOp, x.shape().str(), out_channels, stride);
-  return with_float_type(kOp, x.dtype(), [&](auto type) {
+  return with_activation_type(kOp, x.dtype(), [&](auto type) {
     using T = decltype(type);
+    using P = ParameterOf<T>;
     const Shape shape{x.shape()[0], out_channels, (x.shape()[2] + stride - 1) / stride,
                       (x.shape()[3] + stride - 1) / stride};
     const kernels::device::OptionAShape device_shape{x.shape()[0], x.shape()[2], x.shape()[3],
@@ -38,8 +39,8 @@ Var option_a_shortcut(Context& context, const Var& x, int out_channels, int stri
         kOp, context,
         [&] {
           y.fill(0);
-          const T* from = x.value.data<T>();
-          T* to = y.data<T>();
+          const P* from = x.value.data<P>();
+          P* to = y.data<P>();
           each_kept_pixel(context, x.shape(), shape, stride,
                           [&](std::int64_t source, std::int64_t target) { to[target] = from[source]; });
         },
@@ -49,18 +50,18 @@ Var option_a_shortcut(Context& context, const Var& x, int out_channels, int stri
     return record(kOp, y, {&x}, [in = x.shape(), shape, device_shape, stride](BackwardPass& pass) {
       Context& c = pass.context();
       GradTarget dx = pass.target(0, in, pass.output().dtype());
-      const T* dy = pass.output().data<T>();
       dispatch<T>(
           kOp, c,
           [&] {
             if (!dx.accumulate) dx.tensor.fill(0);
-            T* gradient = dx.tensor.template data<T>();
+            const P* dy = pass.output().data<P>();
+            P* gradient = dx.tensor.template data<P>();
             each_kept_pixel(c, in, shape, stride,
                             [&](std::int64_t source, std::int64_t target) { gradient[source] += dy[target]; });
           },
           [&](const auto& device) {
-            device.option_a_shortcut_backward(c.launch(), device_shape, dy, dx.tensor.template data<T>(),
-                                              dx.accumulate);
+            device.option_a_shortcut_backward(c.launch(), device_shape, pass.output().data<T>(),
+                                              dx.tensor.template data<T>(), dx.accumulate);
           });
     });
   });

@@ -1,5 +1,5 @@
 // Kernels that treat every channel of every sample by one number, on tensors, wherever the context computes: x is
-// [N, C, ...], factors [N, C]. Internal to the ops.
+// [N, C, ...] of T, factors [N, C] of ParameterOf<T>. Internal to the ops.
 #pragma once
 
 #include "engine/autograd/tape.hpp"
@@ -21,45 +21,48 @@ inline kernels::device::ChannelsLastShape channels_last(const Tensor& x) {
 // y (+)= x where the gate is open, else 0.
 template <class T>
 void mask_planes(std::string_view op, const Context& context, const Tensor& x, const Tensor& gate, GradTarget y) {
-  T* to = y.tensor.data<T>();
+  using P = ParameterOf<T>;
   dispatch<T>(
       op, context,
       [&] {
-        kernels::cpu::mask_planes<T>(context.launch(), x.shape()[0] * x.shape()[1], plane_of(x), x.data<T>(),
-                                     gate.data<T>(), to, y.accumulate);
+        kernels::cpu::mask_planes<P>(context.launch(), x.shape()[0] * x.shape()[1], plane_of(x), x.data<P>(),
+                                     gate.data<P>(), y.tensor.data<P>(), y.accumulate);
       },
       [&](const auto& device) {
-        device.mask_channels(context.launch(), channels_last(x), x.data<T>(), gate.data<T>(), to, y.accumulate);
+        device.mask_channels(context.launch(), channels_last(x), x.data<T>(), gate.data<P>(), y.tensor.data<T>(),
+                             y.accumulate);
       });
 }
 
 // y (+)= x times the factor of its channel and sample.
 template <class T>
 void scale_planes(std::string_view op, const Context& context, const Tensor& x, const Tensor& factor, GradTarget y) {
-  T* to = y.tensor.data<T>();
+  using P = ParameterOf<T>;
   dispatch<T>(
       op, context,
       [&] {
-        kernels::cpu::scale_planes<T>(context.launch(), x.shape()[0] * x.shape()[1], plane_of(x), x.data<T>(),
-                                      factor.data<T>(), to, y.accumulate);
+        kernels::cpu::scale_planes<P>(context.launch(), x.shape()[0] * x.shape()[1], plane_of(x), x.data<P>(),
+                                      factor.data<P>(), y.tensor.data<P>(), y.accumulate);
       },
       [&](const auto& device) {
-        device.scale_channels(context.launch(), channels_last(x), x.data<T>(), factor.data<T>(), to, y.accumulate);
+        device.scale_channels(context.launch(), channels_last(x), x.data<T>(), factor.data<P>(), y.tensor.data<T>(),
+                              y.accumulate);
       });
 }
 
 // result [N, C] (+)= sum of a * b over the plane.
 template <class T>
 void dot_planes(std::string_view op, const Context& context, const Tensor& a, const Tensor& b, GradTarget result) {
-  T* to = result.tensor.data<T>();
+  using P = ParameterOf<T>;
   dispatch<T>(
       op, context,
       [&] {
-        kernels::cpu::dot_planes<T>(context.launch(), a.shape()[0] * a.shape()[1], plane_of(a), a.data<T>(),
-                                    b.data<T>(), to, result.accumulate);
+        kernels::cpu::dot_planes<P>(context.launch(), a.shape()[0] * a.shape()[1], plane_of(a), a.data<P>(),
+                                    b.data<P>(), result.tensor.data<P>(), result.accumulate);
       },
       [&](const auto& device) {
-        device.dot_channels(context.launch(), channels_last(a), a.data<T>(), b.data<T>(), to, result.accumulate);
+        device.dot_channels(context.launch(), channels_last(a), a.data<T>(), b.data<T>(), result.tensor.data<P>(),
+                            result.accumulate);
       });
 }
 

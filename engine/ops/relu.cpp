@@ -7,7 +7,7 @@
 namespace bsg::ops {
 
 Var relu(Context& context, const Var& x) {
-  return with_float_type("relu", x.dtype(), [&](auto type) {
+  return with_activation_type("relu", x.dtype(), [&](auto type) {
     using T = decltype(type);
     Tensor y = Tensor::empty(context, x.shape(), x.dtype());
     dispatch<T>(

@@ -71,6 +71,7 @@ class Case:
     tensors: dict
     attributes: dict = dataclasses.field(default_factory=dict)
     states: tuple = ()  # names of tensors that are not differentiable
+    dtypes: tuple = (torch.float64, torch.float32)  # that its tensors may have, and its results then have
 
     def __str__(self):
         shapes = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in self.tensors.items())
@@ -220,6 +221,7 @@ def simple_cases():
         lambda x0, x1, x2: torch.cat((x0, x1, x2), 1),
         {f"x{i}": normal(2, i + 1, 3, 4) for i in range(3)},
     )
+    yield Case("cast", lambda x: x, {"x": normal(2, 3)}, {"dtype": "f32"}, dtypes=(torch.float32,))
     yield Case("concat", lambda x0, x1: torch.cat((x0, x1), 1), {"x0": normal(4, 3), "x1": normal(4, 2)})
     yield Case(
         "weighted_sum", lambda x0, x1: 2 * x0 - 0.5 * x1, {"x0": normal(1), "x1": normal(1)}, {"weights": "2,-0.5"}
@@ -404,7 +406,7 @@ def main():
         print(f"{op}: no case here")
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
-            for dtype in (torch.float64, torch.float32) if options.device == "cpu" else (torch.float32,):
+            for dtype in case.dtypes if options.device == "cpu" else (torch.float32,):
                 try:
                     lines = differences(case, options.program, options.device, pathlib.Path(folder), dtype, errors)
                 except RuntimeError as error:

@@ -131,6 +131,7 @@ TEST_CASE("every op of bsg_op writes y, and a gradient for each differentiable i
       {"batch_shaping_loss_from_logits", {{"logits", rows}}, {"normalization=batch_sum_gate_mean"}, {1}},
       {"bilinear_resize", {{"x", x}}, {"height=7", "width=2", "align_corners=true"}, {2, 3, 7, 2}},
       {"binary_concrete_gate", {{"logits", rows}}, {"temperature=0.5", "noise=2"}, rows.shape()},
+      {"cast", {{"x", x}}, {"dtype=f32"}, {2, 3, 4, 4}},
       {"concat", {{"x0", x}, {"x1", x}, {"x2", x}}, {}, {2, 9, 4, 4}},
       {"conv2d", {{"x", x}, {"weight", w}}, {"padding=2", "dilation=2"}, {2, 5, 4, 4}},
       {"gated_input_conv2d",
@@ -169,8 +170,9 @@ TEST_CASE("every op of bsg_op writes y, and a gradient for each differentiable i
       const SafetensorsFile plain = bsg_op(example.name, inputs, arguments);
       CHECK(names_of(plain) == std::set<std::string>{"y"});
       CHECK(plain.find("y")->shape() == example.y);
-      CHECK(plain.find("y")->dtype() == dtype);
-      inputs.emplace_back("grad_output", random_tensor(context, example.y, 9, dtype));
+      const DType result = example.name == "cast" ? DType::f32 : dtype;
+      CHECK(plain.find("y")->dtype() == result);
+      inputs.emplace_back("grad_output", random_tensor(context, example.y, 9, result));
       const SafetensorsFile with_gradients = bsg_op(example.name, inputs, arguments);
       CHECK(names_of(with_gradients) == expected);
       require_same(*with_gradients.find("y"), *plain.find("y"));
@@ -224,7 +226,8 @@ TEST_CASE("bsg_op on the emulated device takes and gives tensors in the CPU's or
     for (std::size_t i = 0; i < wanted.size(); ++i) REQUIRE(values[i] == Approx(wanted[i]).margin(1e-4));
   }
   const Tensor wide = random_tensor(context, {2, 3}, 1, DType::f64);
-  CHECK(bsg_op.failure(2, "relu", {{"x", wide}}, {"--device", "simt"}) == "relu: f64 values, device simt computes f32");
+  CHECK(bsg_op.failure(2, "relu", {{"x", wide}}, {"--device", "simt"}) ==
+        "relu: f64 values, device simt computes f32 and bf16");
   CHECK(bsg_op.failure(2, "conv2d", {{"x", x}, {"weight", dy}}, {"--device", "simt"}) ==
         bsg_op.failure(2, "conv2d", {{"x", x}, {"weight", dy}}, {"--device", "cpu"}));
 }
@@ -275,7 +278,7 @@ TEST_CASE("bsg_op says in one line what does not fit, and writes nothing", "[bsg
   CHECK_THAT(bsg_op.failure(2, "concat", {{"x0", x}, {"x2", x}}), Contains("unknown tensor 'x2'"));
   CHECK_THAT(bsg_op.failure(2, "relu", {{"x", x}, {"grad_output", w}}), Contains("[4, 3, 3, 3]"));
   CHECK_THAT(bsg_op.failure(2, "relu", {{"x", x.cast(context, DType::i64)}}),
-             Equals("relu: i64 values, f32 or f64 are needed"));
+             Equals("relu: i64 values, f32, f64 or bf16 are needed"));
   // Attributes.
   const auto attribute = [&](const std::string& word) { return bsg_op.failure(2, "conv2d", conv, {"--attr", word}); };
   CHECK_THAT(attribute("strid=2"), Equals("conv2d: unknown attribute 'strid'; it takes stride, padding, dilation"));

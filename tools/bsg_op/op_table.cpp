@@ -9,6 +9,7 @@
 #include "engine/ops/batch_shaping_loss.hpp"
 #include "engine/ops/bilinear_resize.hpp"
 #include "engine/ops/binary_concrete_gate.hpp"
+#include "engine/ops/cast.hpp"
 #include "engine/ops/concat.hpp"
 #include "engine/ops/conv2d.hpp"
 #include "engine/ops/gated_conv2d.hpp"
@@ -69,6 +70,11 @@ ops::BatchShapingOptions shaping_options(const OpCall& call) {
   const auto* normalization = std::ranges::find(kNormalizations, name, [](const auto& entry) { return entry.first; });
   return {call.attributes.get<double>("a"), call.attributes.get<double>("b"), normalization->second,
           call.attributes.get<double>("pdf_min"), call.attributes.get<double>("pdf_max")};
+}
+
+DType float_type(const OpCall& call) {
+  const auto& name = call.attributes.get<std::string>("dtype");
+  return name == "f32" ? DType::f32 : name == "f64" ? DType::f64 : DType::bf16;
 }
 
 std::vector<AttributeSpec> with(std::vector<AttributeSpec> attributes, const AttributeSpec& more) {
@@ -157,6 +163,11 @@ std::vector<OpEntry> op_table() {
                                           {o.attributes.get<double>("temperature"), o.attributes.get<bool>("training"),
                                            o.attributes.get<double>("noise")});
        }},
+      {"cast",
+       "x as another type: f32 or f64 on the CPU, f32 or bf16 on other devices",
+       {{"x"}},
+       {{"dtype", std::string("f32"), true, {"f32", "f64", "bf16"}}},
+       [](Context& c, OpCall& o) { return ops::cast(c, o.input("x"), float_type(o)); }},
       {"concat",
        "x0, x1, ... joined along the second axis",
        {{"x", Role::list}},
