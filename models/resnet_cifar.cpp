@@ -43,7 +43,7 @@ CifarResNet::CifarResNet(Context& context, Generator& random, const CifarResNetC
 }
 
 Var CifarResNet::forward(const nn::Pass& pass, const Var& images, std::vector<nn::GateTrace>& traces) {
-  Var x = bn1.forward(pass, conv1.forward(pass, images), true);
+  Var x = bn1.forward(pass, conv1.forward(pass, pass.activations(images)), true);
   for (const BasicBlock* block : blocks_) x = block->forward(pass, x, traces);
   return linear_->forward(pass, ops::global_average_pool(pass.context, x));
 }

@@ -4,6 +4,7 @@
 
 #include "engine/core/allocator.hpp"
 #include "engine/core/device.hpp"
+#include "engine/core/precision.hpp"
 #include "engine/core/random.hpp"
 #include "kernels/common/launch.hpp"
 
@@ -17,6 +18,7 @@ struct ContextOptions {
   Device device = Device::cpu;
   int threads = 1;         // CPU threads that kernels may use
   std::uint64_t seed = 0;  // of random()
+  Precision precision = Precision::f32;
   AllocatorOptions allocator = {};
 };
 
@@ -24,13 +26,18 @@ struct ContextOptions {
 // device a context has a stream of its own, so what it computed is for this context (or for the host, which waits).
 class Context {
  public:
-  // Throws ConfigError when this build or machine does not have the device.
+  // Throws ConfigError when this build or machine does not have the device, and for a CPU that is to compute in another
+  // precision than f32.
   explicit Context(ContextOptions options = {});
 
   Device device() const { return allocator_->source().device; }
   bool on_cpu() const { return backend_ == nullptr; }
   int threads() const { return threads_; }
-  kernels::Launch launch() const { return {.threads = threads_, .stream = allocator_->source().stream.get()}; }
+  // bf16: networks convert what they are given (nn::Pass::activations), and ops follow the type of their operands.
+  Precision precision() const { return precision_; }
+  kernels::Launch launch() const {
+    return {.threads = threads_, .stream = allocator_->source().stream.get(), .tf32 = precision_ == Precision::tf32};
+  }
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   Generator& random() { return random_; }
   // The kernels of a device that is not the CPU.
@@ -38,6 +45,7 @@ class Context {
 
  private:
   int threads_;
+  Precision precision_;
   const kernels::Backend* backend_;
   std::shared_ptr<Allocator> allocator_;
   Generator random_;

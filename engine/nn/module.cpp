@@ -1,6 +1,12 @@
 #include "engine/nn/module.hpp"
 
+#include "engine/ops/cast.hpp"
+
 namespace bsg::nn {
+
+Var Pass::activations(const Var& input) const {
+  return context.precision() == Precision::bf16 ? ops::cast(context, input, DType::bf16) : input;
+}
 
 std::vector<Parameter*> Module::parameters() {
   std::vector<Parameter*> all;

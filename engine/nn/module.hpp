@@ -18,6 +18,8 @@ struct Pass {
   Tape* tape = nullptr;  // null: nothing is recorded
   bool training = false;
 
+  // What a network is given, as the type that it computes on: bf16 where the context's precision is, else as it is.
+  Var activations(const Var& input) const;
   Var use(Parameter& parameter) const { return tape != nullptr ? tape->leaf(parameter) : Var(parameter.value); }
 };
 

@@ -49,7 +49,8 @@ struct MacModel {
 
 class Network : public Module {
  public:
-  // images [N, 3, H, W] normalised -> logits [N, classes]. One GateTrace per gated layer is appended to traces.
+  // images [N, 3, H, W] normalised -> logits [N, classes], f32 whatever the precision of the context. One GateTrace per
+  // gated layer is appended to traces.
   virtual Var forward(const Pass& pass, const Var& images, std::vector<GateTrace>& traces) = 0;
   // For images of the size that the network was made for.
   virtual const MacModel& macs() const = 0;

@@ -80,6 +80,7 @@ std::vector<Field> fields_of(Recipe& r) {
       {"train", "batch", "images per step", &t.batch, {1, 65536}},
       {"train", "drop_last", "leave out a smaller last batch", &t.drop_last},
       {"train", "label_smoothing", "of the cross-entropy", &t.label_smoothing, {0, 1, false, true}},
+      {"train", "precision", "f32, tf32 or bf16", &t.precision, {}, {"f32", "tf32", "bf16"}},
       {"train", "eval_batch", "images per evaluation batch", &t.eval_batch, {1, 65536}},
       {"train", "eval_every", "epochs between evaluations", &t.eval_every, count},
       {"train", "checkpoint_every", "epochs between checkpoints", &t.checkpoint_every, count},

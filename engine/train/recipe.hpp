@@ -39,6 +39,8 @@ struct Recipe {
     std::int64_t batch = 128;
     bool drop_last = true;  // leave out the last batch of an epoch when it is smaller
     double label_smoothing = 0;
+    // Of activations: "f32", "tf32" or "bf16"; parameters, their gradients and losses stay f32. Not on the CPU but f32.
+    std::string precision = "f32";
     std::int64_t eval_batch = 256;
     std::int64_t eval_every = 1;        // epochs
     std::int64_t checkpoint_every = 1;  // epochs

@@ -25,3 +25,24 @@ TEST_CASE("three training steps of ResNet-20 have the same bits in every order o
     CHECK(got.state == first.state);
   });
 }
+
+// A rounding to bf16 is off by up to 2^-8, in the mean by 2^-9 / sqrt(3) of a value, and some 40 lie in a row: 0.7 % of
+// the logits. tf32 rounds the factors of products alone, to an eighth of that. Later steps amplify whatever difference
+// there is, batch norm over 4 samples first of all, so both may go a tenth of the way elsewhere.
+TEST_CASE("three training steps of ResNet-20 in bf16 and tf32 stay near those in f32") {
+  const test::Trajectory expected = test::train_on(Device::simt, "resnet20");
+  test::check_near(test::train_on(Device::simt, "resnet20", Precision::bf16), expected,
+                   {.first_logits = 0.014, .losses = 0.1, .moves = 0.12, .first_gates = 0});
+  test::check_near(test::train_on(Device::simt, "resnet20", Precision::tf32), expected,
+                   {.first_logits = 0.002, .losses = 0.1, .moves = 0.12, .first_gates = 0});
+}
+
+// A gate near its threshold falls to the other side, and a whole channel with it: pooled values differ little between
+// random images, which the gate's batch norm makes large, and its errors too.
+TEST_CASE("three training steps of ResNet-20-BAS in bf16 and tf32 stay near those in f32") {
+  const test::Trajectory expected = test::train_on(Device::simt, "resnet20_bas");
+  test::check_near(test::train_on(Device::simt, "resnet20_bas", Precision::bf16), expected,
+                   {.first_logits = 0.25, .losses = 0.05, .moves = 0.4, .first_gates = 0.06});
+  test::check_near(test::train_on(Device::simt, "resnet20_bas", Precision::tf32), expected,
+                   {.first_logits = 0.1, .losses = 0.05, .moves = 0.4, .first_gates = 0.02});
+}

@@ -8,6 +8,7 @@
 #include "engine/nn/network.hpp"
 #include "engine/optim/sgd.hpp"
 #include "engine/train/losses.hpp"
+#include "kernels/simt/number.hpp"
 #include "models/registry.hpp"
 #include "tests/support/catch.hpp"
 
@@ -41,9 +42,9 @@ std::vector<float> minus(const std::vector<float>& a, const std::vector<float>& 
 
 }  // namespace
 
-Trajectory train_on(Device device, const std::string& arch) {
+Trajectory train_on(Device device, const std::string& arch, Precision precision) {
   Context host;
-  Context context({.device = device, .seed = 3});
+  Context context({.device = device, .seed = 3, .precision = precision});
   const auto network = models::make_network(host, {.arch = arch, .classes = 10, .height = kSize, .width = kSize}, 5);
   network->move(context);
   Trajectory result;
@@ -96,6 +97,32 @@ void check_follows(const Trajectory& got, const Trajectory& expected) {
   };
   check_moves(got.first, expected.first, 1e-3);
   check_moves(got.state, expected.state, 1e-1);
+}
+
+void check_near(const Trajectory& got, const Trajectory& expected, const Bounds& bounds) {
+  CHECK(got.start == expected.start);
+  const auto first = [](const std::vector<float>& of_all_steps) {
+    return std::vector<float>(of_all_steps.begin(),
+                              of_all_steps.begin() + static_cast<std::ptrdiff_t>(of_all_steps.size() / kSteps));
+  };
+  CHECK(size(minus(first(got.logits), first(expected.logits))) <= bounds.first_logits * size(first(expected.logits)));
+  const double other_gates = std::pow(size(minus(first(got.gates), first(expected.gates))), 2);
+  CHECK(other_gates <= bounds.first_gates * static_cast<double>(expected.gates.size() / kSteps));
+  for (std::size_t step = 0; step < expected.losses.size(); ++step)
+    CHECK(got.losses[step] == Approx(expected.losses[step]).epsilon(bounds.losses));
+  double distance = 0, moved = 0;
+  std::size_t values = 0, short_values = 0;
+  for (const auto& [name, state] : expected.state) {
+    distance += std::pow(size(minus(got.state.at(name), state)), 2);
+    moved += std::pow(size(minus(state, expected.start.at(name))), 2);
+    for (const float value : got.state.at(name)) {
+      ++values;
+      short_values += simt::to_float(simt::to_bfloat16(value)) == value ? 1 : 0;
+    }
+  }
+  CHECK(std::sqrt(distance) <= bounds.moves * std::sqrt(moved));
+  // One in 2^16 floats is a bf16 by chance: parameters are not rounded to what multiplied.
+  CHECK(short_values < values / 1000);
 }
 
 }  // namespace bsg::test

@@ -143,6 +143,7 @@ TEST_CASE("impossible values are errors") {
   check_override_rejected("train.batch=0", "expected at least 1 and at most 65536");
   check_override_rejected("train.batch=9223372036854775807", "at most 65536");
   check_override_rejected("train.label_smoothing=1", "at least 0 and less than 1");
+  check_override_rejected("train.precision=f16", "one of f32, tf32, bf16");
   check_override_rejected("train.max_seconds=-1", "at least 0");
   check_override_rejected("optimizer.lr=-0.1", "at least 0");
   check_override_rejected("optimizer.lr=nan", "at least 0");
@@ -218,7 +219,7 @@ TEST_CASE("every printed key can be set by an override to what was printed") {
       overrides.push_back(section + "." + line.substr(0, equals) + "=" + line.substr(equals + 3));
     }
   }
-  CHECK(overrides.size() == 41);
+  CHECK(overrides.size() == 42);
   CHECK(parse_recipe("", "none", overrides) == recipe);
 }
 

@@ -127,6 +127,8 @@ TEST_CASE("bsg_train names what is wrong with its input and ends with status 2")
   CHECK_THAT(message_of({"--set", "train.batch=49"}), Contains("49"));
   CHECK_THAT(message_of({"--set", "model.arch=resnet21"}), Contains("resnet21") && Contains("resnet20"));
   CHECK_THAT(message_of({"--device", "tpu"}), Contains("tpu"));
+  CHECK_THAT(message_of({"--device", "cpu", "--set", "train.precision=bf16"}),
+             Contains("train.precision = bf16: device cpu computes f32"));
   CHECK_THAT(message_of({"--nonsense"}), Contains("--nonsense"));
   const ProgramResult none =
       run_program("bsg_train", {"--recipe", folder / "none.toml", "--data", "synthetic", "--out", folder / "run"});

@@ -33,7 +33,11 @@ struct Options {
 
 int train_by(const Options& options) {
   const train::Recipe recipe = train::read_recipe(options.recipe, options.overrides);
-  Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
+  const Device device = parse_device(options.device);
+  const Precision precision = parse_precision(recipe.train.precision);
+  if (device == Device::cpu && precision != Precision::f32)
+    throw_error<ConfigError>("train.precision = {}: device cpu computes f32", recipe.train.precision);
+  Context context({.device = device, .threads = options.threads, .seed = options.seed, .precision = precision});
   Context host({.threads = options.threads});
 
   // Images of another size are resized.
