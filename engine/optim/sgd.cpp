@@ -4,6 +4,20 @@
 #include "kernels/backend/backend.hpp"
 
 namespace bsg::optim {
+namespace {
+
+void step_on_cpu(const kernels::device::SgdStep& step, const kernels::device::SgdTensor& tensor) {
+  const auto rate = static_cast<float>(step.learning_rate), decay = static_cast<float>(step.weight_decay),
+             momentum = static_cast<float>(step.momentum);
+  float *value = tensor.value, *v = tensor.velocity;
+  for (std::int64_t i = 0; i < tensor.count; ++i) {
+    const float g = tensor.gradient[i] + decay * value[i];
+    v[i] = momentum * v[i] + g;
+    value[i] -= rate * (step.nesterov ? g + momentum * v[i] : v[i]);
+  }
+}
+
+}  // namespace
 
 Sgd::Sgd(Context& context, std::vector<ParameterGroup> groups, SgdOptions options)
     : context_(context), groups_(std::move(groups)), options_(options) {
@@ -17,34 +31,25 @@ Sgd::Sgd(Context& context, std::vector<ParameterGroup> groups, SgdOptions option
 }
 
 void Sgd::step(double learning_rate) {
-  std::size_t index = 0;
+  auto velocity = velocities_.begin();
   for (const ParameterGroup& group : groups_) {
-    const auto rate = static_cast<float>(learning_rate * group.learning_rate_scale);
-    const auto decay = static_cast<float>(group.weight_decay), momentum = static_cast<float>(options_.momentum);
+    const kernels::device::SgdStep update{.learning_rate = learning_rate * group.learning_rate_scale,
+                                          .weight_decay = group.weight_decay,
+                                          .momentum = options_.momentum,
+                                          .nesterov = options_.nesterov};
+    std::vector<kernels::device::SgdTensor> tensors;
     for (Parameter* parameter : group.parameters) {
-      Tensor& velocity = velocities_[index++];
+      Tensor& v = *velocity++;
       if (!parameter->grad.defined()) continue;
-      if (!context_.on_cpu()) {
-        const kernels::device::SgdStep update{.learning_rate = learning_rate * group.learning_rate_scale,
-                                              .weight_decay = group.weight_decay,
-                                              .momentum = options_.momentum,
-                                              .nesterov = options_.nesterov};
-        context_.backend().sgd_step(context_.launch(), parameter->value.numel(), update, parameter->grad.data<float>(),
-                                    parameter->value.data<float>(), velocity.data<float>(), nullptr);
-        parameter->value.bump_version();
-        velocity.bump_version();
-        continue;
-      }
-      float* value = parameter->value.data<float>();
-      float* v = velocity.data<float>();
-      const float* gradient = parameter->grad.data<float>();
-      for (std::int64_t i = 0; i < parameter->value.numel(); ++i) {
-        const float g = gradient[i] + decay * value[i];
-        v[i] = momentum * v[i] + g;
-        value[i] -= rate * (options_.nesterov ? g + momentum * v[i] : v[i]);
-      }
+      tensors.push_back(
+          {parameter->grad.data<float>(), parameter->value.data<float>(), v.data<float>(), parameter->value.numel()});
       parameter->value.bump_version();
-      velocity.bump_version();
+      v.bump_version();
+    }
+    if (context_.on_cpu()) {
+      for (const kernels::device::SgdTensor& tensor : tensors) step_on_cpu(update, tensor);
+    } else {
+      context_.backend().sgd_step(context_.launch(), update, tensors);
     }
   }
 }

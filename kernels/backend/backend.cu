@@ -112,7 +112,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_5() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_6() {
   return &bsg::kernels::kBackend;
 }
 #endif

@@ -22,6 +22,7 @@
 #include "kernels/resize/resize_device.hpp"
 #include "kernels/sgd/sgd_device.hpp"
 #include "kernels/shortcut/shortcut_device.hpp"
+#include "kernels/simt/number.hpp"
 #include "kernels/softmax_cross_entropy/softmax_cross_entropy_device.hpp"
 
 namespace bsg::kernels {
@@ -154,6 +155,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_5";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_6";
 
 }  // namespace bsg::kernels

@@ -1,10 +1,10 @@
-// Stochastic gradient descent over a flat buffer of parameters on the device (engine/optim/sgd.hpp has the formula).
+// Stochastic gradient descent on the device (engine/optim/sgd.hpp has the formula).
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/common/launch.hpp"
-#include "kernels/simt/number.hpp"
 
 namespace bsg::kernels::device {
 
@@ -15,10 +15,20 @@ struct SgdStep {
   bool nesterov = true;
 };
 
-// For each of `count` parameters of one group: g = gradient + weight_decay * value; velocity = momentum * velocity + g;
-// value -= learning_rate * (nesterov ? g + momentum * velocity : velocity). copy, or null: the new values in bf16, for
-// the next forward pass.
-void sgd_step(const Launch& launch, std::int64_t count, const SgdStep& step, const float* gradient, float* value,
-              float* velocity, simt::bfloat16* copy);
+// `count` numbers of one parameter.
+struct SgdTensor {
+  const float* gradient = nullptr;
+  float* value = nullptr;
+  float* velocity = nullptr;
+  std::int64_t count = 0;
+};
+
+// A launch takes so many tensors: their table is an argument of the kernel, of which there are 4 KiB.
+inline constexpr int kSgdTensors = 96;
+
+// For each number of each tensor: g = gradient + weight_decay * value; velocity = momentum * velocity + g; value -=
+// learning_rate * (nesterov ? g + momentum * velocity : velocity). One launch for each kSgdTensors of `tensors`, a span
+// of the host.
+void sgd_step(const Launch& launch, const SgdStep& step, std::span<const SgdTensor> tensors);
 
 }  // namespace bsg::kernels::device

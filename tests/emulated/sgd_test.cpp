@@ -25,28 +25,39 @@ struct Plain {
 
 }  // namespace
 
-TEST_CASE("sgd_step on the device follows the formula, with a copy in bf16") {
+TEST_CASE("sgd_step on the device follows the formula, for tensors of any size and number") {
   test::for_each_order([](std::string_view order) {
-    for (const std::int64_t count : {0, 1, 4, 7, 1030, 5001})
+    for (const auto& counts : std::vector<std::vector<std::int64_t>>{
+             {}, {0}, {1}, {7, 0, 4}, {5001}, {1030, 16, 4096, 3, 8200}, std::vector<std::int64_t>(205, 5)})
       for (const bool nesterov : {true, false}) {
-        INFO(order << " count " << count << " nesterov " << nesterov);
-        test::Numbers numbers(static_cast<std::uint64_t>(count) + 1);
-        const auto start = numbers.normals(count);
-        Plain<double> exact{{start.begin(), start.end()}, std::vector<double>(start.size())};
-        Plain<float> naive{start, std::vector<float>(start.size())};
-        simt::DeviceArray<float> value(start), velocity(naive.velocity), gradient(start.size());
-        simt::DeviceArray<simt::bfloat16> copy(start.size());
-        for (int step = 0; step < 3; ++step) {
-          const auto g = numbers.normals(count);
-          exact.step(g, nesterov);
-          naive.step(g, nesterov);
-          gradient.assign(g);
-          kernels::device::sgd_step({}, count, {0.1, 0.01, 0.9, nesterov}, gradient.data(), value.data(),
-                                    velocity.data(), step == 2 ? copy.data() : nullptr);
+        INFO(order << " " << counts.size() << " tensors, nesterov " << nesterov);
+        test::Numbers numbers(counts.size() + 1);
+        std::vector<Plain<double>> exact;
+        std::vector<Plain<float>> naive;
+        std::vector<simt::DeviceArray<float>> value, velocity, gradient;
+        for (const std::int64_t count : counts) {
+          const auto start = numbers.normals(count);
+          exact.push_back({{start.begin(), start.end()}, std::vector<double>(start.size())});
+          naive.push_back({start, std::vector<float>(start.size())});
+          value.emplace_back(start);
+          velocity.emplace_back(naive.back().velocity);
+          gradient.emplace_back(start.size());
         }
-        test::check_close(value.to_host(), exact.value, naive.value);
-        test::check_close(velocity.to_host(), exact.velocity, naive.velocity);
-        CHECK(test::widened(copy.to_host()) == test::widened(test::narrowed<simt::bfloat16>(value.to_host())));
+        for (int step = 0; step < 3; ++step) {
+          std::vector<kernels::device::SgdTensor> tensors;
+          for (std::size_t i = 0; i < counts.size(); ++i) {
+            const auto g = numbers.normals(counts[i]);
+            exact[i].step(g, nesterov);
+            naive[i].step(g, nesterov);
+            gradient[i].assign(g);
+            tensors.push_back({gradient[i].data(), value[i].data(), velocity[i].data(), counts[i]});
+          }
+          kernels::device::sgd_step({}, {0.1, 0.01, 0.9, nesterov}, tensors);
+        }
+        for (std::size_t i = 0; i < counts.size(); ++i) {
+          test::check_close(value[i].to_host(), exact[i].value, naive[i].value);
+          test::check_close(velocity[i].to_host(), exact[i].velocity, naive[i].velocity);
+        }
       }
   });
 }
@@ -54,7 +65,8 @@ TEST_CASE("sgd_step on the device follows the formula, with a copy in bf16") {
 TEST_CASE("sgd_step on the device: part of a buffer, at any address", "[small]") {
   simt::DeviceArray<float> gradient(std::vector<float>(9, 1)), value(std::vector<float>(9, 1)),
       velocity(std::vector<float>(9, 0));
-  kernels::device::sgd_step({}, 5, {0.5, 0, 0, false}, gradient.data() + 1, value.data() + 1, velocity.data() + 1,
-                            nullptr);
+  const std::vector<kernels::device::SgdTensor> tensors = {
+      {gradient.data() + 1, value.data() + 1, velocity.data() + 1, 5}};
+  kernels::device::sgd_step({}, {0.5, 0, 0, false}, tensors);
   CHECK(value.to_host() == std::vector<float>{1, 0.5F, 0.5F, 0.5F, 0.5F, 0.5F, 1, 1, 1});
 }
