@@ -340,3 +340,19 @@ TEST_CASE("bsg_op and files: a broken input, an output that cannot be written, o
   CHECK(run_program("bsg_op", {"relu", in, in}).status == 0);
   CHECK(read_safetensors(context, in).find("y")->data<float>()[1] == 0);
 }
+
+TEST_CASE("bsg_op --dtype bf16 rounds activations, not parameters", "[bsg_op]") {
+  Context context;
+  const BsgOp bsg_op(context);
+  const auto ones = [&](const Shape& shape, double value) { return Tensor::full(context, shape, value); };
+  const NamedTensors inputs = {{"x", ones({1, 1, 2, 2}, 1 + 0x1p-12)},
+                               {"weight", ones({1, 1, 1, 1}, 3)},
+                               {"bias", ones({1}, 0.25)},
+                               {"grad_output", ones({1, 1, 2, 2}, 1 + 0x1p-12)}};
+  const SafetensorsFile out = bsg_op("conv2d", inputs, {"--device", "simt", "--dtype", "bf16"});
+  CHECK(out.find("y")->values<float>() == std::vector<float>(4, 3.25F));
+  CHECK(out.find("grad_x")->values<float>() == std::vector<float>(4, 3));
+  CHECK(out.find("grad_bias")->values<float>() == std::vector<float>{4});
+  CHECK(bsg_op.failure(2, "conv2d", inputs, {"--device", "cpu", "--dtype", "bf16"}) ==
+        "conv2d: bf16 values, device cpu computes f32 and f64");
+}

@@ -22,7 +22,7 @@ namespace {
 struct Options {
   std::string name, input, output;
   std::vector<std::string> attributes;
-  std::string device = "auto";
+  std::string device = "auto", dtype;
   int threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::uint64_t seed = 0;
   bool list = false;
@@ -50,7 +50,8 @@ void run(const Options& options) {
   Context context({.device = parse_device(options.device), .threads = options.threads, .seed = options.seed});
   Context host({.threads = options.threads});
   const SafetensorsFile file = read_safetensors(host, options.input);
-  NamedTensors result = run_op(context, *op, options.attributes, file, options.input);
+  NamedTensors result =
+      run_op(context, *op, options.attributes, file, options.input, options.dtype == "bf16" ? DType::bf16 : DType::f32);
   for (auto& [name, tensor] : result) tensor = tensor.to(host);
   write_safetensors(options.output, result);
 }
@@ -71,6 +72,9 @@ int main(int argc, char** argv) {
   app.add_option("--attr", options.attributes, "An attribute of the op as key=value; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
+  app.add_option("--dtype", options.dtype,
+                 "bf16: activations (x, residual, ...) and grad_output are rounded to it, not on the CPU")
+      ->check(CLI::IsMember({"bf16"}));
   app.add_option("--threads", options.threads, "CPU threads; the result does not depend on them")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -77,6 +77,10 @@ DType float_type(const OpCall& call) {
   return name == "f32" ? DType::f32 : name == "f64" ? DType::f64 : DType::bf16;
 }
 
+InputSpec activation(std::string_view name, Role role = Role::value, bool optional = false) {
+  return {name, role, optional, true};
+}
+
 std::vector<AttributeSpec> with(std::vector<AttributeSpec> attributes, const AttributeSpec& more) {
   attributes.push_back(more);
   return attributes;
@@ -101,24 +105,24 @@ std::vector<OpEntry> op_table() {
   return {
       {"add",
        "a + b",
-       {{"a"}, {"b"}},
+       {activation("a"), activation("b")},
        {},
        [](Context& c, OpCall& o) { return ops::add(c, o.input("a"), o.input("b")); }},
       {"average_pool2d",
        "mean of each window of x [N, C, H, W]",
-       {{"x"}},
+       {activation("x")},
        with(kPool2dAttributes, {"count_include_pad", true}),
        [](Context& c, OpCall& o) {
          return ops::average_pool2d(c, o.input("x"), pool2d_options(o), o.attributes.get<bool>("count_include_pad"));
        }},
       {"batch_norm",
        "batch normalisation of x [N, C, H, W] or [N, C], then + residual, then ReLU where asked for",
-       {{"x"},
+       {activation("x"),
         {"weight"},
         {"bias"},
         {"running_mean", Role::state},
         {"running_var", Role::state},
-        {"residual", Role::value, true}},
+        activation("residual", Role::value, true)},
        {{"training", ops::BatchNormOptions{}.training},
         {"momentum", ops::BatchNormOptions{}.momentum},
         {"epsilon", ops::BatchNormOptions{}.epsilon},
@@ -143,7 +147,7 @@ std::vector<OpEntry> op_table() {
        }},
       {"bilinear_resize",
        "x [N, C, H, W] interpolated to [N, C, height, width]",
-       {{"x"}},
+       {activation("x")},
        {{"height", std::int64_t{}, true},
         {"width", std::int64_t{}, true},
         {"align_corners", ops::ResizeOptions{}.align_corners}},
@@ -170,33 +174,33 @@ std::vector<OpEntry> op_table() {
        [](Context& c, OpCall& o) { return ops::cast(c, o.input("x"), float_type(o)); }},
       {"concat",
        "x0, x1, ... joined along the second axis",
-       {{"x", Role::list}},
+       {activation("x", Role::list)},
        {},
        [](Context& c, OpCall& o) { return ops::concat(c, o.list("x")); }},
       {"conv2d",
        "convolution of x [N, C, H, W] with weight [K, C, R, S], plus bias [K]",
-       {{"x"}, {"weight"}, {"bias", Role::value, true}},
+       {activation("x"), {"weight"}, {"bias", Role::value, true}},
        kConv2dAttributes,
        [](Context& c, OpCall& o) {
          return ops::conv2d(c, o.input("x"), o.input("weight"), o.input("bias"), conv2d_options(o));
        }},
       {"gated_input_conv2d",
        "convolution that reads only the channels of x whose gate [N, C] is 1",
-       {{"x"}, {"gate"}, {"weight"}},
+       {activation("x"), {"gate"}, {"weight"}},
        kConv2dAttributes,
        [](Context& c, OpCall& o) {
          return ops::gated_input_conv2d(c, o.input("x"), o.input("gate"), o.input("weight"), conv2d_options(o));
        }},
       {"gated_output_conv2d",
        "convolution that computes only the channels whose gate [N, K] is 1",
-       {{"x"}, {"weight"}, {"gate"}},
+       {activation("x"), {"weight"}, {"gate"}},
        kConv2dAttributes,
        [](Context& c, OpCall& o) {
          return ops::gated_output_conv2d(c, o.input("x"), o.input("weight"), o.input("gate"), conv2d_options(o));
        }},
       {"global_average_pool",
        "mean over each plane of x [N, C, H, W]",
-       {{"x"}},
+       {activation("x")},
        {},
        [](Context& c, OpCall& o) { return ops::global_average_pool(c, o.input("x")); }},
       {"l0_loss",
@@ -211,7 +215,7 @@ std::vector<OpEntry> op_table() {
        [](Context& c, OpCall& o) { return ops::linear(c, o.input("x"), o.input("weight"), o.input("bias")); }},
       {"max_pool2d",
        "largest element of each window of x [N, C, H, W]",
-       {{"x"}},
+       {activation("x")},
        with(kPool2dAttributes, {"dilation", ops::Pool2dOptions{}.dilation}),
        [](Context& c, OpCall& o) {
          ops::Pool2dOptions options = pool2d_options(o);
@@ -220,18 +224,18 @@ std::vector<OpEntry> op_table() {
        }},
       {"mul_gate",
        "x [N, C, H, W] times gate [N, C]",
-       {{"x"}, {"gate"}},
+       {activation("x"), {"gate"}},
        {},
        [](Context& c, OpCall& o) { return ops::mul_gate(c, o.input("x"), o.input("gate")); }},
       {"option_a_shortcut",
        "every stride-th pixel of x [N, C, H, W], padded with channels of zeros",
-       {{"x"}},
+       {activation("x")},
        {{"out_channels", 0, true}, {"stride", 1}},
        [](Context& c, OpCall& o) {
          return ops::option_a_shortcut(c, o.input("x"), o.attributes.get<int>("out_channels"),
                                        o.attributes.get<int>("stride"));
        }},
-      {"relu", "max(x, 0)", {{"x"}}, {}, [](Context& c, OpCall& o) { return ops::relu(c, o.input("x")); }},
+      {"relu", "max(x, 0)", {activation("x")}, {}, [](Context& c, OpCall& o) { return ops::relu(c, o.input("x")); }},
       {"sigmoid",
        "1 / (1 + exp(-x))",
        {{"x"}},

@@ -23,6 +23,7 @@ struct InputSpec {
   std::string_view name;
   Role role = Role::value;
   bool optional = false;
+  bool activation = false;  // may be bf16 on devices other than the CPU
 };
 
 // The tensors and attributes of one call.

@@ -47,7 +47,9 @@ class Reader {
   std::set<std::string, std::less<>> taken_;
 };
 
-bool is_floating(const Tensor& tensor) { return tensor.dtype() == DType::f32 || tensor.dtype() == DType::f64; }
+bool is_floating(const Tensor& tensor) {
+  return tensor.dtype() == DType::f32 || tensor.dtype() == DType::f64 || tensor.dtype() == DType::bf16;
+}
 
 }  // namespace
 
@@ -63,16 +65,20 @@ std::string describe_inputs(const OpEntry& op) {
 }
 
 NamedTensors run_op(Context& context, const OpEntry& op, const std::vector<std::string>& attributes,
-                    const SafetensorsFile& file, const std::string& path) {
+                    const SafetensorsFile& file, const std::string& path, DType activations) {
   OpCall call{Attributes(op.name, op.attributes, attributes)};
   Reader reader(op, file, path);
   const Tensor* gradient = reader.find(kGradient);
   Tape tape(context);
   std::vector<std::string> differentiable;
-  const auto take = [&](const std::string& name, const Tensor& given, Role role) {
+  const auto as = [&](const Tensor& given, DType dtype) {
     const Tensor tensor = given.to(context);
+    return dtype == DType::bf16 && tensor.dtype() == DType::f32 ? tensor.cast(context, dtype) : tensor;
+  };
+  const auto take = [&](const std::string& name, const Tensor& given, const InputSpec& input) {
+    const Tensor tensor = as(given, input.activation ? activations : given.dtype());
     // Without a gradient to propagate nothing is recorded. Other types are left for the op to reject.
-    const bool tracked = gradient != nullptr && role != Role::constant && is_floating(tensor);
+    const bool tracked = gradient != nullptr && input.role != Role::constant && is_floating(tensor);
     call.inputs.emplace(name, tracked ? tape.input(tensor) : Var(tensor));
     if (tracked) differentiable.push_back(name);
   };
@@ -81,13 +87,13 @@ NamedTensors run_op(Context& context, const OpEntry& op, const std::vector<std::
     if (input.role == Role::state) {
       call.states.emplace(name, reader.need(name).clone(context));
     } else if (input.role == Role::list) {
-      take(name + "0", reader.need(name + "0"), input.role);
+      take(name + "0", reader.need(name + "0"), input);
       for (int i = 1; const Tensor* tensor = reader.find(name + std::to_string(i)); ++i)
-        take(name + std::to_string(i), *tensor, input.role);
+        take(name + std::to_string(i), *tensor, input);
     } else if (!input.optional) {
-      take(name, reader.need(name), input.role);
+      take(name, reader.need(name), input);
     } else if (const Tensor* tensor = reader.find(name)) {
-      take(name, *tensor, input.role);
+      take(name, *tensor, input);
     }
   }
   reader.check_all_taken();
@@ -99,7 +105,7 @@ NamedTensors run_op(Context& context, const OpEntry& op, const std::vector<std::
   for (const auto& [name, tensor] : call.states)
     if (tensor.version() != before[name]) result.emplace_back(name, tensor);
   if (gradient != nullptr) {
-    tape.backward(y, gradient->to(context));
+    tape.backward(y, as(*gradient, y.dtype()));
     for (const std::string& name : differentiable) {
       Tensor collected = tape.gradient(call.inputs.find(name)->second);
       if (!collected.defined()) throw_error<Error>("{}: {} got no gradient", op.name, name);
