@@ -45,7 +45,10 @@ std::unique_ptr<Stopwatch> make_stopwatch(Context& context, const Options& optio
 }
 
 ContextOptions context_options(const Options& options) {
-  return {.device = parse_device(options.device), .threads = options.threads, .seed = options.seed};
+  return {.device = parse_device(options.device),
+          .threads = options.threads,
+          .seed = options.seed,
+          .precision = parse_precision(options.precision)};
 }
 
 }  // namespace
@@ -55,8 +58,6 @@ Bench::Bench(const Options& options)
       context_(context_options(options)),
       peak_(make_peak(context_, options)),
       stopwatch_(make_stopwatch(context_, options)) {
-  if (on_cpu() && options.precision != "f32")
-    throw_error<ConfigError>("--precision {}: the CPU computes in f32", options.precision);
   if (on_cpu() && options.cache == "cold")
     throw_error<ConfigError>("--cache cold: activations in a CPU's cache are what the inference plan is made for");
   if (options.clock == "processor" && (options.threads != 1 || !on_cpu()))

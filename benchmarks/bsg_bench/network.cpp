@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "benchmarks/bsg_bench/logits.hpp"
 #include "benchmarks/bsg_bench/network_gates.hpp"
 #include "benchmarks/bsg_bench/recorded.hpp"
 #include "benchmarks/bsg_bench/suites.hpp"
@@ -15,14 +16,6 @@
 
 namespace bsg::bench {
 namespace {
-
-// Between the executions' logits, relative to the largest. In tf32 and bf16 the order of sums shows in the last of
-// their few digits, and may move a gate that is near its threshold, which moves a whole sample: one in ten may be off.
-struct Agreement {
-  double tolerance;
-  std::size_t one_in;  // so many samples may be off; 0: none
-};
-constexpr Agreement kExact{1e-4, 0}, kRounded{5e-2, 10};
 
 // A network as a plan, and what its gates are.
 struct Subject {
@@ -40,26 +33,6 @@ double needed_macs(const nn::MacModel& macs, const inference::Output& output) {
   return needed;
 }
 
-void check_twins(const std::string& what, const Tensor& dense, const Tensor& gated, const Agreement& agreement) {
-  const std::vector<float> expected = dense.values<float>(), found = gated.values<float>();
-  const auto samples = static_cast<std::size_t>(dense.shape()[0]), classes = expected.size() / samples;
-  float largest = 0;
-  for (const float value : expected) largest = std::max(largest, std::abs(value));
-  std::size_t off = 0;
-  for (std::size_t n = 0; n < samples; ++n) {
-    bool close = true;
-    for (std::size_t i = n * classes; i < (n + 1) * classes; ++i) {
-      if (std::isnan(found[i])) throw_error<NumericError>("{}: a logit of sample {} is NaN", what, n);
-      close = close && std::abs(expected[i] - found[i]) <= agreement.tolerance * largest;
-    }
-    off += close ? 0 : 1;
-  }
-  const std::size_t allowed = agreement.one_in == 0 ? 0 : (samples + agreement.one_in - 1) / agreement.one_in;
-  if (off > allowed)
-    throw_error<NumericError>("{}: gated and dense execution disagree in the logits of {} of {} samples", what, off,
-                              samples);
-}
-
 // The first subject's dense execution, then each one's gated execution, of the same images.
 void measure(Bench& bench, Group group, const std::vector<Subject>& subjects, const Tensor& images) {
   std::vector<Execution> executions;
@@ -70,8 +43,7 @@ void measure(Bench& bench, Group group, const std::vector<Subject>& subjects, co
       return plan->run(images, {.execution = execution});
     };
     const inference::Output dense = run(inference::Execution::dense), gated = run(inference::Execution::gated);
-    check_twins(group.name + ", " + subject.gates, dense.logits, gated.logits,
-                bench.options().precision == "f32" ? kExact : kRounded);
+    check_logits(group.name + ", " + subject.gates, dense.logits, gated.logits, bench.options().precision);
     const auto work = [run](inference::Execution execution) {
       return [run, execution](int times) {
         for (int time = 0; time < times; ++time) run(execution);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "benchmarks/bsg_bench/logits.hpp"
 #include "benchmarks/bsg_bench/network_gates.hpp"
 #include "benchmarks/bsg_bench/suites.hpp"
 #include "engine/core/error.hpp"
@@ -29,7 +30,8 @@ Tensor labels_in_turn(Context& context, std::int64_t batch) {
 
 class Subject {
  public:
-  Subject(Bench& bench, const std::string& arch, std::int64_t batch, Generator random) : context_(bench.context()) {
+  Subject(Bench& bench, const std::string& arch, std::int64_t batch, Generator random)
+      : context_(bench.context()), precision_(bench.options().precision) {
     Context host({.threads = context_.threads()});
     const int size = bench.image_size(arch);
     network_ = models::make_network(host, {.arch = arch, .classes = kClasses, .height = size, .width = size},
@@ -66,13 +68,7 @@ class Subject {
   // gradients are numbers. (Gradients are checked in the tests.)
   void check(const std::string& what) {
     std::vector<nn::GateTrace> traces;
-    const std::vector<float> found = network_->forward({.context = context_}, images_, traces).value.values<float>();
-    const std::vector<float> expected = expected_.values<float>();
-    float largest = 0;
-    for (const float value : expected) largest = std::max(largest, std::abs(value));
-    for (std::size_t i = 0; i < found.size(); ++i)
-      if (!(std::abs(found[i] - expected[i]) <= 1e-4F * largest))
-        throw_error<NumericError>("{}: logit {} is {}, the inference plan gives {}", what, i, found[i], expected[i]);
+    check_logits(what, expected_, network_->forward({.context = context_}, images_, traces).value, precision_);
     step(1);
     for (const Parameter* parameter : network_->parameters())
       for (const float value : parameter->value.values<float>())
@@ -93,6 +89,7 @@ class Subject {
   }
 
   Context& context_;
+  const std::string precision_;
   std::unique_ptr<nn::Network> network_;
   std::optional<optim::Sgd> optimizer_;
   Tensor images_, labels_, expected_;
@@ -121,7 +118,6 @@ void run_group(Bench& bench, const std::string& arch, std::int64_t batch) {
 
 void run_training(Bench& bench) {
   const Options& options = bench.options();
-  if (!bench.in_f32("training")) return;
   std::vector<std::string> archs = options.archs;
   if (archs.empty()) archs = {"resnet20", "resnet20_bas"};
   for (const std::string& arch : archs)
