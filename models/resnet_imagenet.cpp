@@ -69,7 +69,7 @@ void ImageNetResNet::add_stages(Context& context, Generator& random) {
 }
 
 Var ImageNetResNet::forward(const nn::Pass& pass, const Var& images, std::vector<nn::GateTrace>& traces) {
-  Var x = bn1.forward(pass, conv1.forward(pass, images), true);
+  Var x = bn1.forward(pass, conv1.forward(pass, pass.activations(images)), true);
   x = ops::max_pool2d(pass.context, x, {.kernel = kPoolKernel, .stride = 2, .padding = kPoolPadding});
   for (const auto& block : blocks_) x = std::visit([&](const auto* b) { return b->forward(pass, x, traces); }, block);
   return fc_->forward(pass, ops::global_average_pool(pass.context, x));

@@ -1,4 +1,6 @@
 // The engine on the emulated device: whole training steps of a gated network follow the CPU's.
+#include "engine/nn/network.hpp"
+#include "models/registry.hpp"
 #include "tests/devices/device.hpp"
 #include "tests/devices/trajectory.hpp"
 #include "tests/emulated/orders.hpp"
@@ -45,4 +47,19 @@ TEST_CASE("three training steps of ResNet-20-BAS in bf16 and tf32 stay near thos
                    {.first_logits = 0.25, .losses = 0.05, .moves = 0.4, .first_gates = 0.06});
   test::check_near(test::train_on(Device::simt, "resnet20_bas", Precision::tf32), expected,
                    {.first_logits = 0.1, .losses = 0.05, .moves = 0.4, .first_gates = 0.02});
+}
+
+TEST_CASE("every network computes on bf16 activations where its context does") {
+  Context host, context({.device = Device::simt, .precision = Precision::bf16});
+  for (const std::string arch : {"resnet20", "resnet34_bas"}) {
+    const auto network = models::make_network(host, {.arch = arch, .classes = 3, .height = 32, .width = 32}, 5);
+    network->move(context);
+    const nn::Pass pass{.context = context};
+    std::vector<nn::GateTrace> traces;
+    const Tensor images = Tensor::full(context, {1, 3, 32, 32}, 1 + 0x1p-10),
+                 rounded = Tensor::full(context, {1, 3, 32, 32}, 1);
+    // Rounded at once: a difference below bf16's digits is gone.
+    CHECK(network->forward(pass, Var(images), traces).value.values<float>() ==
+          network->forward(pass, Var(rounded), traces).value.values<float>());
+  }
 }
