@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 
 #include <fmt/core.h>
 
@@ -103,7 +104,7 @@ class Canvas {
   Canvas(const Color& color, Point slope) {
     for (int y = 0; y < kSide; ++y) {
       for (int x = 0; x < kSide; ++x) {
-        const double shade = slope.x * (x - kSide / 2) + slope.y * (y - kSide / 2);
+        const double shade = slope.x * (x - kSide / 2.0) + slope.y * (y - kSide / 2.0);
         for (std::size_t c = 0; c < 3; ++c) at(x, y)[c] = color[c] + shade;
       }
     }
@@ -118,7 +119,8 @@ class Canvas {
       for (int x = first(center.x - reach); x <= last(center.x + reach); ++x) {
         int points = 0;
         for (int i = 0; i < kSubpixels * kSubpixels; ++i) {
-          const double px = x + (i % kSubpixels + 0.5) / kSubpixels, py = y + (i / kSubpixels + 0.5) / kSubpixels;
+          const int row = i / kSubpixels, column = i % kSubpixels;
+          const double px = x + (column + 0.5) / kSubpixels, py = y + (row + 0.5) / kSubpixels;
           points += inside(Point{px - center.x, py - center.y}) ? 1 : 0;
         }
         const double share = points / static_cast<double>(kSubpixels * kSubpixels);
@@ -147,8 +149,8 @@ class Canvas {
   }
 
  private:
-  double* at(int x, int y) { return values_.data() + (y * kSide + x) * 3; }
-  std::array<double, kSide * kSide * 3> values_{};
+  double* at(int x, int y) { return values_.data() + std::ptrdiff_t{3} * (y * kSide + x); }
+  std::array<double, std::size_t{3} * kSide * kSide> values_{};
 };
 
 double between(Generator& random, double low, double high) { return low + (high - low) * random.uniform(); }
@@ -184,8 +186,8 @@ Example draw(Generator& random, std::int64_t label, double difficulty) {
   }
 
   const double radius = conditions.radius * between(random, 1, 1.35);
-  const double room = std::max(0.0, kSide / 2 - radius);
-  const Point center{kSide / 2 + between(random, -room, room), kSide / 2 + between(random, -room, room)};
+  const double room = std::max(0.0, kSide / 2.0 - radius);
+  const Point center{kSide / 2.0 + between(random, -room, room), kSide / 2.0 + between(random, -room, room)};
   const Point axis = direction(random);
   const auto figure = static_cast<Figure>(label);
   canvas.paint(center, radius, apart_from(background, conditions.contrast, random), [&](Point p) {

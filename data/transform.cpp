@@ -41,7 +41,7 @@ void Transform::apply(const Image& image, Generator& random, float* out) const {
   }
   int shift_y = 0, shift_x = 0;  // of the crop against the image
   if (padding > 0) {
-    const auto places = static_cast<std::uint64_t>(2 * padding + 1);
+    const auto places = 2 * static_cast<std::uint64_t>(padding) + 1;
     shift_y = static_cast<int>(random.below(places)) - padding;
     shift_x = static_cast<int>(random.below(places)) - padding;
   }

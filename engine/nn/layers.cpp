@@ -9,8 +9,9 @@ namespace {
 
 Tensor he_normal(Context& context, Generator& random, const Shape& shape) {
   Tensor tensor = Tensor::empty(context, shape);
-  const double fan_in = static_cast<double>(shape.numel() / shape[0]);
-  for (float& value : tensor.span<float>()) value = static_cast<float>(random.normal() * std::sqrt(2.0 / fan_in));
+  const std::int64_t fan_in = shape.numel() / shape[0];
+  const double deviation = std::sqrt(2.0 / static_cast<double>(fan_in));
+  for (float& value : tensor.span<float>()) value = static_cast<float>(random.normal() * deviation);
   return tensor;
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <set>
 #include <sstream>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
@@ -227,7 +228,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 class Reader {
  public:
-  Reader(Recipe& recipe, const std::string& name) : name_(name), fields_(fields_of(recipe)) {}
+  Reader(Recipe& recipe, std::string name) : name_(std::move(name)), fields_(fields_of(recipe)) {}
 
   void read(std::string_view text) {
     toml::table root;

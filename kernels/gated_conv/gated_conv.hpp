@@ -80,7 +80,7 @@ struct ConvGeometry {
   ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual);
   // The same by a given method; winograd needs a 3x3 kernel of stride and dilation 1.
   ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual,
-               ConvMethod method);
+               ConvMethod by);
 
   ConvMethod method;
   DirectGeometry direct;      // of the method direct

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::int64_t kTrainFiles = 5;
 constexpr std::size_t kMaxClasses = 256;
-constexpr std::size_t kPlane = data::kCifarSide * data::kCifarSide;
+constexpr std::size_t kPlane = std::size_t{data::kCifarSide} * data::kCifarSide;
 
 void put_record(const data::Dataset& dataset, std::int64_t index, bool resize, std::byte* record) {
   data::Example example = dataset.get(index);
