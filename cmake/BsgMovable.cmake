@@ -1,9 +1,10 @@
 # A folder with everything that a machine with a GPU needs to run tools/gpu_check, and nothing else: the machine may have
 # neither compilers nor packages, and the folder may lie anywhere.
 #   cmake --build --preset cuda --target movable        makes build/cuda/movable
-# Libraries lie beside the programs, but for those of glibc and of the driver.
+# Libraries lie beside the programs, but for those of glibc, of the driver and of the vendor (cuDNN, cuBLAS): libbsg_vendor.so
+# comes along, and is used where the machine has them.
 set(programs bsg_train bsg_eval bsg_op bsg_data bsg_bench)
-set(tests gpu_test devices_gpu_test)
+set(tests gpu_test devices_gpu_test vendor_gpu_test)
 foreach(target ${programs} ${tests} bsg_cuda)
   if(NOT TARGET ${target})
     return()
@@ -20,6 +21,10 @@ endforeach()
 install(TARGETS ${programs} bsg_cuda RUNTIME_DEPENDENCY_SET movable
   RUNTIME DESTINATION bin COMPONENT movable LIBRARY DESTINATION lib COMPONENT movable)
 install(TARGETS ${tests} RUNTIME_DEPENDENCY_SET movable RUNTIME DESTINATION tests COMPONENT movable)
+if(TARGET bsg_vendor)
+  set(vendor bsg_vendor)
+  install(TARGETS bsg_vendor LIBRARY DESTINATION lib COMPONENT movable)
+endif()
 install(RUNTIME_DEPENDENCY_SET movable
   PRE_EXCLUDE_REGEXES "^lib(c|m|dl|rt|pthread|cuda)\\.so" "^ld-linux"
   LIBRARY DESTINATION lib COMPONENT movable)
@@ -40,4 +45,4 @@ install(CODE "
 
 add_custom_target(movable
   COMMAND "${CMAKE_COMMAND}" --install "${CMAKE_BINARY_DIR}" --component movable --strip --prefix "${CMAKE_BINARY_DIR}/movable"
-  DEPENDS ${programs} ${tests} bsg_cuda)
+  DEPENDS ${programs} ${tests} bsg_cuda ${vendor})

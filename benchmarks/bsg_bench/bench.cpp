@@ -48,14 +48,24 @@ ContextOptions context_options(const Options& options) {
   return {.device = parse_device(options.device),
           .threads = options.threads,
           .seed = options.seed,
-          .precision = parse_precision(options.precision)};
+          .precision = parse_precision(options.precision),
+          .allow_vendor = options.vendor};
+}
+
+// The lines of a run that asks for the vendor's kernels must not be those of ours.
+Context make_context(const Options& options) {
+  Context context(context_options(options));
+  if (options.vendor && !context.uses_vendor())
+    throw_error<ConfigError>("--vendor: device {} has no libbsg_vendor.so beside it, or lacks cuDNN or cuBLAS",
+                             to_string(context.device()));
+  return context;
 }
 
 }  // namespace
 
 Bench::Bench(const Options& options)
     : options_(options),
-      context_(context_options(options)),
+      context_(make_context(options)),
       peak_(make_peak(context_, options)),
       stopwatch_(make_stopwatch(context_, options)) {
   if (on_cpu() && options.cache == "cold")

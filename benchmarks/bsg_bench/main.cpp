@@ -93,6 +93,9 @@ int main(int argc, char** argv) {
   app.add_option("--precision", options.precision, "of products on a device other than the CPU: f32, tf32 or bf16")
       ->check(CLI::IsMember({"f32", "tf32", "bf16"}))
       ->capture_default_str();
+  app.add_flag(
+      "--vendor", options.vendor,
+      "suite training: dense convolutions and linear layers by cuDNN and cuBLAS (see kernels/vendor/NOTES.md)");
   app.add_option("--cache", options.cache, "on a GPU: warm, or cold: L2 is overwritten before every run")
       ->check(CLI::IsMember({"warm", "cold"}))
       ->capture_default_str();

@@ -20,7 +20,8 @@ struct Options {
   double min_seconds = 0.3;  // spent on each line
   int rounds = 0;            // instead, if > 0
   std::uint64_t seed = 1;
-  bool quick = false;  // a few small shapes, three rounds: shows that the program works
+  bool vendor = false;  // cuDNN and cuBLAS may compute what they offer
+  bool quick = false;   // a few small shapes, three rounds: shows that the program works
 };
 
 }  // namespace bsg::bench

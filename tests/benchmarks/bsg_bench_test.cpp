@@ -137,6 +137,7 @@ TEST_CASE("bsg_bench: bad usage and bad input are one line and status 2", "[benc
   fails({"--seed", "-1"}, "-1");
   fails({"--rounds", "3", "--min-time", "1"}, "--rounds");
   fails({"--device", "cpu", "--precision", "bf16"}, "device cpu computes f32");
+  fails({"--device", "cpu", "--vendor"}, "--vendor: device cpu");
   fails({"--device", "cpu", "--clock", "processor", "--threads", "2"}, "needs --threads 1");
   fails({"--device", "cpu", "--cache", "cold"}, "--cache cold");
   fails({"--checkpoint", "x"}, "--checkpoint and --data");
