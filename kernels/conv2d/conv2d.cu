@@ -177,9 +177,9 @@ __global__ void add_parts(const float* __restrict__ partial, int64_t count, int6
 }
 
 // Into how many parts the positions of the weight's gradient are cut: as many as give a large GPU two blocks for each
-// of its multiprocessors, of at least 256 positions each, which outweigh the partial gradient that they write.
+// of its multiprocessors, of at least 2048 positions each, which outweigh the partial gradient that they write.
 int64_t weight_gradient_parts(const Conv2dShape& shape) {
-  constexpr int64_t kPositions = 256, kMost = 64, kBlocks = 264;
+  constexpr int64_t kPositions = 2048, kMost = 64, kBlocks = 264;
   const auto divided = [](int64_t value, int64_t by) { return (value + by - 1) / by; };
   const int64_t tiles = divided(shape.taps() * shape.channels, 128) * divided(shape.outputs, 64);
   const int64_t useful = divided(shape.batch * shape.out_height() * shape.out_width(), kPositions);

@@ -84,10 +84,10 @@ void check_follows(const Trajectory& got, const Trajectory& expected) {
   // A gate that fell to the other side would end the comparison; none lies that close to its threshold here.
   REQUIRE(got.gates == expected.gates);
   for (std::size_t step = 0; step < expected.losses.size(); ++step)
-    CHECK(got.losses[step] == Approx(expected.losses[step]).epsilon(1e-3));
+    CHECK(got.losses[step] == Approx(expected.losses[step]).epsilon(1e-4));
   CHECK(size(minus(got.logits, expected.logits)) <= 1e-3 * size(expected.logits));
-  // Every tensor has moved as far, in the same direction. That is told after the first step, where rounding errors are
-  // all that differs: later a ReLU's input that lies at zero falls to the other side, and over 4 samples that is seen.
+  // Every tensor has moved as far, in the same direction: after the first step, where rounding errors are all that
+  // differs, and after the last, where batch norm over 4 samples has amplified them.
   const auto check_moves = [&](const auto& got_state, const auto& expected_state, double bound) {
     for (const auto& [name, values] : expected_state) {
       INFO(name);
@@ -96,7 +96,7 @@ void check_follows(const Trajectory& got, const Trajectory& expected) {
     }
   };
   check_moves(got.first, expected.first, 1e-3);
-  check_moves(got.state, expected.state, 1e-1);
+  check_moves(got.state, expected.state, 1e-2);
 }
 
 void check_near(const Trajectory& got, const Trajectory& expected, const Bounds& bounds) {
