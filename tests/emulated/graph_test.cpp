@@ -5,19 +5,14 @@
 
 #include "kernels/elementwise/elementwise_device.hpp"
 #include "kernels/simt/runtime.hpp"
+#include "tests/emulated/stream.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace bsg;
 using namespace bsg::simt;
+using bsg::test::Stream;
 
 namespace {
-
-// A stream of the test's.
-struct Stream {
-  Stream() : stream(create_stream()) {}
-  ~Stream() { destroy_stream(stream); }
-  void* const stream;
-};
 
 // x += y
 void add(void* stream, DeviceArray<float>& x, const DeviceArray<float>& y) {

@@ -7,18 +7,15 @@
 #include "kernels/simt/emulator.hpp"
 #include "kernels/simt/graph.hpp"
 #include "kernels/simt/runtime.hpp"
+#include "tests/emulated/stream.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace bsg;
 using namespace bsg::simt;
+using bsg::test::Stream;
 
 namespace {
 
-struct Stream {
-  Stream() : stream(create_stream()) {}
-  ~Stream() { destroy_stream(stream); }
-  void* const stream;
-};
 struct Event {
   Event() : event(create_event()) {}
   ~Event() { destroy_event(event); }
