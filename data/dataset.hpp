@@ -1,4 +1,4 @@
-// Image classification data: how many images there are, and image i with its label.
+// Labelled images: how many there are, and image i with its label or with a label for each of its pixels.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,18 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
+// Labels of an image's pixels, rows from the top, [height][width]; kIgnored where a pixel belongs to no class.
+struct LabelMap {
+  int height = 0, width = 0;
+  std::vector<std::uint8_t> labels;
+
+  static constexpr std::uint8_t kIgnored = 255;
+};
+
 struct Example {
   Image image;
   std::int64_t label = 0;
+  LabelMap annotation;  // segmentation sets only
   // How hard the image was made, in [0, 1]; NaN where nobody knows (every set but the synthetic one).
   float difficulty = std::numeric_limits<float>::quiet_NaN();
 };

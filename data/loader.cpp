@@ -34,7 +34,7 @@ Order order_of(std::int64_t size, bool shuffle, std::uint64_t seed, std::int64_t
 }  // namespace
 
 struct Loader::State {
-  State(Context& context_, std::shared_ptr<const Dataset> dataset_, const TransformOptions& transform_,
+  State(Context& context_, std::shared_ptr<const Dataset> dataset_, std::shared_ptr<const Transform> transform_,
         const LoaderOptions& options_);
   ~State() { stop(); }
   State(const State&) = delete;
@@ -52,8 +52,7 @@ struct Loader::State {
 
   Context& context;
   const std::shared_ptr<const Dataset> dataset;
-  const TransformOptions shape;
-  const Transform transform;
+  const std::shared_ptr<const Transform> transform;
   const LoaderOptions options;
   std::int64_t batches = 0;   // of an epoch
   std::int64_t examples = 0;  // of an epoch
@@ -70,9 +69,9 @@ struct Loader::State {
   std::vector<std::thread> workers;
 };
 
-Loader::State::State(Context& context_, std::shared_ptr<const Dataset> dataset_, const TransformOptions& transform_,
-                     const LoaderOptions& options_)
-    : context(context_), dataset(std::move(dataset_)), shape(transform_), transform(transform_), options(options_) {
+Loader::State::State(Context& context_, std::shared_ptr<const Dataset> dataset_,
+                     std::shared_ptr<const Transform> transform_, const LoaderOptions& options_)
+    : context(context_), dataset(std::move(dataset_)), transform(std::move(transform_)), options(options_) {
   if (options.batch < 1) throw_error<ConfigError>("data: batch is {}, expected 1 or more", options.batch);
   if (options.workers < 1) throw_error<ConfigError>("data: workers is {}, expected 1 or more", options.workers);
   if (options.prefetch < 1) throw_error<ConfigError>("data: prefetch is {}, expected 1 or more", options.prefetch);
@@ -133,27 +132,27 @@ Batch Loader::State::prepare(const Order& current_order, std::int64_t current_ep
   const std::int64_t first = number * options.batch;
   const std::int64_t count = std::min(options.batch, static_cast<std::int64_t>(current_order.size()) - first);
   Batch batch;
-  batch.images = Tensor::empty(context, {count, 3, shape.height, shape.width});
-  batch.labels = Tensor::empty(context, {count}, DType::i64);
+  batch.images = Tensor::empty(context, {count, 3, transform->height(), transform->width()});
+  const std::int64_t plane = std::int64_t{transform->height()} * transform->width();
+  const bool pixels = transform->labels_pixels();
+  batch.labels =
+      Tensor::empty(context, pixels ? Shape{count, transform->height(), transform->width()} : Shape{count}, DType::i64);
   float* images = batch.images.data<float>();
   std::int64_t* labels = batch.labels.data<std::int64_t>();
-  const std::int64_t image_values = 3 * static_cast<std::int64_t>(shape.height) * shape.width;
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t index = current_order[static_cast<std::size_t>(first + i)];
-    const Example example = dataset->get(index);
     Generator random(options.seed, kAugmentStream + static_cast<std::uint64_t>(current_epoch));
-    random.set_position(static_cast<std::uint64_t>(index) * Transform::kDraws);
-    transform.apply(example.image, random, images + i * image_values);
-    labels[i] = example.label;
+    random.set_position(static_cast<std::uint64_t>(index) * transform->draws());
+    batch.difficulty.push_back(
+        transform->load(*dataset, index, random, images + i * 3 * plane, labels + i * (pixels ? plane : 1)));
     batch.indices.push_back(index);
-    batch.difficulty.push_back(example.difficulty);
   }
   return batch;
 }
 
-Loader::Loader(Context& context, std::shared_ptr<const Dataset> dataset, const TransformOptions& transform,
+Loader::Loader(Context& context, std::shared_ptr<const Dataset> dataset, std::shared_ptr<const Transform> transform,
                const LoaderOptions& options)
-    : state_(std::make_unique<State>(context, std::move(dataset), transform, options)) {}
+    : state_(std::make_unique<State>(context, std::move(dataset), std::move(transform), options)) {}
 
 Loader::~Loader() = default;
 

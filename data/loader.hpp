@@ -2,27 +2,15 @@
 // epoch and its number alone: not on the number of threads, and not on what was loaded before.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "data/dataset.hpp"
+#include "data/transform.hpp"
 #include "engine/core/tensor.hpp"
 
 namespace bsg::data {
-
-struct TransformOptions {
-  // Image size that the network takes. Images of another size are resized (bilinear, antialiased), shorter side first,
-  // and cropped in the middle.
-  int height = 32, width = 32;
-  std::array<double, 3> mean = {0.4914, 0.4822, 0.4465};  // of red, green and blue in 0..1
-  std::array<double, 3> std = {0.2023, 0.1994, 0.2010};
-  // Training only: a random crop out of the image with so many black pixels around it, and a mirror image half of the
-  // time.
-  int crop_padding = 0;
-  bool flip = false;
-};
 
 struct LoaderOptions {
   std::int64_t batch = 128;
@@ -34,8 +22,8 @@ struct LoaderOptions {
 };
 
 struct Batch {
-  Tensor images;                      // f32 [N, 3, H, W], (value / 255 - mean) / std
-  Tensor labels;                      // i64 [N]
+  Tensor images;                      // f32 [N, 3, H, W], normalised
+  Tensor labels;                      // i64 [N], or [N, H, W] with kNoLabel
   std::vector<std::int64_t> indices;  // into the data set
   std::vector<float> difficulty;      // Example::difficulty
 };
@@ -44,7 +32,7 @@ class Loader {
  public:
   // Throws ConfigError for options that make no sense (no batch, no worker, a batch larger than the set with
   // drop_last).
-  Loader(Context& context, std::shared_ptr<const Dataset> dataset, const TransformOptions& transform,
+  Loader(Context& context, std::shared_ptr<const Dataset> dataset, std::shared_ptr<const Transform> transform,
          const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;

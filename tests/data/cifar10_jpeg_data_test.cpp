@@ -1,9 +1,11 @@
 #include <array>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "data/cifar10.hpp"
+#include "data/image_transform.hpp"
 #include "data/loader.hpp"
 #include "engine/core/context.hpp"
 #include "tests/support/catch.hpp"
@@ -21,7 +23,8 @@ TEST_CASE("real data: CIFAR-10 as JPEG files opens whole, and normalised values 
   CHECK(train->classes() == cifar10_classes());
 
   Context context;
-  Loader loader(context, train, {}, {.batch = 1000, .shuffle = true, .drop_last = true, .workers = 2});
+  Loader loader(context, train, std::make_shared<ImageTransform>(ImageTransformOptions{}),
+                {.batch = 1000, .shuffle = true, .drop_last = true, .workers = 2});
   REQUIRE(loader.batches() == 50);
   std::vector<int> per_class(10, 0);
   std::array<double, 3> sum{};

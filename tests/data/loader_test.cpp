@@ -5,11 +5,13 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <set>
 #include <thread>
 
 #include <fmt/core.h>
 
+#include "data/image_transform.hpp"
 #include "data/synthetic.hpp"
 #include "engine/core/context.hpp"
 #include "engine/core/error.hpp"
@@ -43,8 +45,12 @@ class CountingDataset : public Dataset {
   std::vector<std::string> classes_ = {"a", "b", "c"};
 };
 
-TransformOptions plain_4x4() {
-  TransformOptions options;
+std::shared_ptr<const Transform> made(const ImageTransformOptions& options) {
+  return std::make_shared<ImageTransform>(options);
+}
+
+ImageTransformOptions plain_4x4() {
+  ImageTransformOptions options;
   options.height = options.width = 4;
   options.mean = {0, 0, 0};
   options.std = {1, 1, 1};
@@ -84,7 +90,7 @@ std::vector<std::int64_t> all_indices(const std::vector<Batch>& batches) {
 TEST_CASE("loader: without shuffling, batches hold the images in order, the last one what is left") {
   Context context;
   const auto dataset = std::make_shared<CountingDataset>(10);
-  Loader loader(context, dataset, plain_4x4(), {.batch = 4});
+  Loader loader(context, dataset, made(plain_4x4()), {.batch = 4});
   CHECK(loader.batches() == 3);
   CHECK(loader.examples() == 10);
   const auto batches = batches_of(loader, 0);
@@ -100,7 +106,7 @@ TEST_CASE("loader: without shuffling, batches hold the images in order, the last
 
 TEST_CASE("loader: drop_last leaves the smaller batch out") {
   Context context;
-  Loader loader(context, std::make_shared<CountingDataset>(10), plain_4x4(), {.batch = 4, .drop_last = true});
+  Loader loader(context, std::make_shared<CountingDataset>(10), made(plain_4x4()), {.batch = 4, .drop_last = true});
   CHECK(loader.batches() == 2);
   CHECK(loader.examples() == 8);
   CHECK(batches_of(loader, 0).size() == 2);
@@ -109,7 +115,7 @@ TEST_CASE("loader: drop_last leaves the smaller batch out") {
 TEST_CASE("loader: shuffling takes every image once, in an order of its own for each epoch and seed") {
   Context context;
   const auto dataset = std::make_shared<CountingDataset>(100);
-  Loader loader(context, dataset, plain_4x4(), {.batch = 7, .shuffle = true, .seed = 3});
+  Loader loader(context, dataset, made(plain_4x4()), {.batch = 7, .shuffle = true, .seed = 3});
   const auto epoch0 = all_indices(batches_of(loader, 0));
   const auto epoch1 = all_indices(batches_of(loader, 1));
   CHECK(std::set<std::int64_t>(epoch0.begin(), epoch0.end()).size() == 100);
@@ -124,7 +130,7 @@ TEST_CASE("loader: shuffling takes every image once, in an order of its own for 
 TEST_CASE("loader: a batch depends on seed, epoch and number alone") {
   Context context;
   const auto dataset = make_synthetic(1, Split::train, 150);
-  TransformOptions transform;
+  ImageTransformOptions transform;
   transform.crop_padding = 4;
   transform.flip = true;
   const LoaderOptions options = {.batch = 16, .shuffle = true, .seed = 5, .workers = 1, .prefetch = 2};
@@ -136,11 +142,11 @@ TEST_CASE("loader: a batch depends on seed, epoch and number alone") {
     LoaderOptions three = options;
     three.workers = 3;
     three.prefetch = 5;
-    Loader loader(context, dataset, transform, three);
+    Loader loader(context, dataset, made(transform), three);
     check_equal(batches_of(loader, 2), expected);
   }
   SECTION("started in the middle of an epoch, after other epochs, some of them left unfinished") {
-    Loader loader(context, dataset, transform, options);
+    Loader loader(context, dataset, made(transform), options);
     batches_of(loader, 0);
     loader.start(1);
     Batch batch;
@@ -152,7 +158,7 @@ TEST_CASE("loader: a batch depends on seed, epoch and number alone") {
   SECTION("crops and mirror images of an image differ from epoch to epoch") {
     LoaderOptions in_order = options;
     in_order.shuffle = false;
-    Loader loader(context, dataset, transform, in_order);
+    Loader loader(context, dataset, made(transform), in_order);
     const auto a = batches_of(loader, 0), b = batches_of(loader, 1);
     CHECK(std::memcmp(a[0].images.raw(), b[0].images.raw(), a[0].images.bytes()) != 0);
   }
@@ -161,7 +167,7 @@ TEST_CASE("loader: a batch depends on seed, epoch and number alone") {
 TEST_CASE("loader: an error is thrown at its batch, and the batches around it arrive") {
   Context context;
   for (const int workers : {1, 3}) {
-    Loader loader(context, std::make_shared<CountingDataset>(12, 5), plain_4x4(),
+    Loader loader(context, std::make_shared<CountingDataset>(12, 5), made(plain_4x4()),
                   {.batch = 3, .workers = workers, .prefetch = 4});
     loader.start(0);
     Batch batch;
@@ -179,7 +185,7 @@ TEST_CASE("loader: an error is thrown at its batch, and the batches around it ar
 TEST_CASE("loader: no more batches are prepared ahead than asked for") {
   Context context;
   const auto dataset = std::make_shared<CountingDataset>(100);
-  Loader loader(context, dataset, plain_4x4(), {.batch = 1, .workers = 2, .prefetch = 3});
+  Loader loader(context, dataset, made(plain_4x4()), {.batch = 1, .workers = 2, .prefetch = 3});
   loader.start(0);
   Batch batch;
   REQUIRE(loader.next(batch));
@@ -191,7 +197,7 @@ TEST_CASE("loader: a loader goes away at any moment") {
   Context context;
   const auto dataset = make_synthetic(1, Split::train, 64);
   for (int taken = 0; taken < 3; ++taken) {
-    Loader loader(context, dataset, {}, {.batch = 8, .workers = 3, .prefetch = 2});
+    Loader loader(context, dataset, made({}), {.batch = 8, .workers = 3, .prefetch = 2});
     if (taken > 0) loader.start(0);
     Batch batch;
     for (int i = 1; i < taken; ++i) REQUIRE(loader.next(batch));
@@ -199,7 +205,7 @@ TEST_CASE("loader: a loader goes away at any moment") {
   // A batch outlives its loader.
   Batch batch;
   {
-    Loader loader(context, dataset, {}, {.batch = 8});
+    Loader loader(context, dataset, made({}), {.batch = 8});
     loader.start(0);
     REQUIRE(loader.next(batch));
   }
@@ -209,15 +215,15 @@ TEST_CASE("loader: a loader goes away at any moment") {
 TEST_CASE("loader: options that make no sense are refused") {
   Context context;
   const auto dataset = std::make_shared<CountingDataset>(10);
-  const auto make = [&](const LoaderOptions& options, const TransformOptions& transform = plain_4x4()) {
-    Loader(context, dataset, transform, options);
+  const auto make = [&](const LoaderOptions& options, const ImageTransformOptions& transform = plain_4x4()) {
+    Loader(context, dataset, made(transform), options);
   };
   CHECK_THROWS_AS(make({.batch = 0}), ConfigError);
   CHECK_THROWS_AS(make({.workers = 0}), ConfigError);
   CHECK_THROWS_AS(make({.prefetch = 0}), ConfigError);
   CHECK_THROWS_WITH(make({.batch = 11, .drop_last = true}), Contains("a batch of 11 images is more than the 10"));
   CHECK_NOTHROW(make({.batch = 11}));
-  TransformOptions transform = plain_4x4();
+  ImageTransformOptions transform = plain_4x4();
   transform.std[1] = 0;
   CHECK_THROWS_AS(make({}, transform), ConfigError);
   transform = plain_4x4();
@@ -227,7 +233,7 @@ TEST_CASE("loader: options that make no sense are refused") {
   transform.width = 0;
   CHECK_THROWS_AS(make({}, transform), ConfigError);
 
-  Loader loader(context, dataset, plain_4x4(), {.batch = 5});
+  Loader loader(context, dataset, made(plain_4x4()), {.batch = 5});
   Batch batch;
   CHECK_THROWS_AS(loader.next(batch), ConfigError);
   CHECK_THROWS_AS(loader.start(-1), ConfigError);

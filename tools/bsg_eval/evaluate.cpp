@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include <fmt/ranges.h>
 
+#include "data/loader.hpp"
 #include "engine/core/error.hpp"
 #include "kernels/backend/backend.hpp"
 
@@ -110,7 +112,8 @@ Report evaluate(Context& context, const Subject& subject, std::shared_ptr<const 
   Context host({.threads = context.threads()});
   inference::Plan plan(context, *subject.network, options.precision);
   Run dense(plan, host, macs, Execution::dense), gated(plan, host, macs, Execution::gated);
-  data::Loader loader(host, std::move(dataset), subject.transform, {.batch = options.batch});
+  data::Loader loader(host, std::move(dataset), std::make_shared<data::ImageTransform>(subject.transform),
+                      {.batch = options.batch});
   const std::int64_t images = loader.examples();
 
   Report report;

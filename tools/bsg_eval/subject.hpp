@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/loader.hpp"
+#include "data/image_transform.hpp"
 #include "engine/nn/network.hpp"
 
 namespace bsg::tools {
@@ -16,7 +16,7 @@ struct Subject {
   std::size_t class_count = 0;
   std::vector<std::string> classes;  // names by label; empty when the file does not say
   data::OpenOptions open;            // of the built-in images
-  data::TransformOptions transform;
+  data::ImageTransformOptions transform;
 };
 
 // A checkpoint of bsg_train. Throws DataError, naming the file, when it is none, or its parts contradict each other.

@@ -46,12 +46,12 @@ int train_by(const Options& options) {
   const auto train_set = data::open_dataset(options.data, data::Split::train, open);
   open.limit = 0;
   const auto test_set = data::open_dataset(options.data, data::Split::test, open);
-  data::TransformOptions transform = transform_options(recipe.data, size, size);
-  LoaderSource test(host, test_set, transform,
+  data::ImageTransformOptions transform = transform_options(recipe.data, size, size);
+  LoaderSource test(host, test_set, std::make_shared<data::ImageTransform>(transform),
                     {.batch = recipe.train.eval_batch, .workers = static_cast<int>(recipe.data.workers)});
   transform.crop_padding = static_cast<int>(recipe.data.crop_padding);
   transform.flip = recipe.data.flip;
-  LoaderSource train(host, train_set, transform,
+  LoaderSource train(host, train_set, std::make_shared<data::ImageTransform>(transform),
                      {.batch = recipe.train.batch,
                       .shuffle = true,
                       .drop_last = recipe.train.drop_last,

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "data/image_transform.hpp"
 #include "data/loader.hpp"
 #include "engine/train/batch_source.hpp"
 #include "engine/train/recipe.hpp"
@@ -11,9 +12,9 @@ namespace bsg::tools {
 
 class LoaderSource : public train::BatchSource {
  public:
-  LoaderSource(Context& context, std::shared_ptr<const data::Dataset> dataset, const data::TransformOptions& transform,
-               const data::LoaderOptions& options)
-      : loader_(context, std::move(dataset), transform, options) {}
+  LoaderSource(Context& context, std::shared_ptr<const data::Dataset> dataset,
+               std::shared_ptr<const data::Transform> transform, const data::LoaderOptions& options)
+      : loader_(context, std::move(dataset), std::move(transform), options) {}
 
   std::int64_t batches() const override { return loader_.batches(); }
   std::int64_t examples() const override { return loader_.examples(); }
@@ -38,7 +39,7 @@ inline data::OpenOptions open_options(const train::Recipe::Data& data) {
 }
 
 // Without augmentation.
-inline data::TransformOptions transform_options(const train::Recipe::Data& data, int height, int width) {
+inline data::ImageTransformOptions transform_options(const train::Recipe::Data& data, int height, int width) {
   return {.height = height, .width = width, .mean = data.mean, .std = data.std};
 }
 

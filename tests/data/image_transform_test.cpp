@@ -1,4 +1,4 @@
-#include "data/transform.hpp"
+#include "data/image_transform.hpp"
 
 #include <map>
 #include <set>
@@ -27,18 +27,18 @@ std::vector<int> reds(const Image& image) {
 }
 
 // The transformed red channel as values of 0..255 again.
-std::vector<int> applied(const TransformOptions& options, const Image& image, std::uint64_t seed) {
+std::vector<int> applied(const ImageTransformOptions& options, const Image& image, std::uint64_t seed) {
   std::vector<float> out(static_cast<std::size_t>(3 * options.height * options.width));
   Generator random(seed);
-  Transform(options).apply(image, random, out.data());
-  CHECK(random.position() <= Transform::kDraws);
+  ImageTransform(options).apply(image, random, out.data());
+  CHECK(random.position() <= ImageTransform(options).draws());
   std::vector<int> values;
   for (std::size_t i = 0; i < out.size() / 3; ++i) values.push_back(static_cast<int>(out[i] * 255 + 0.5f));
   return values;
 }
 
-TransformOptions size(int height, int width) {
-  TransformOptions options;
+ImageTransformOptions size(int height, int width) {
+  ImageTransformOptions options;
   options.height = height;
   options.width = width;
   options.mean = {0, 0, 0};
@@ -49,20 +49,20 @@ TransformOptions size(int height, int width) {
 }  // namespace
 
 TEST_CASE("transform: normalises each channel, planes after one another") {
-  TransformOptions options = size(1, 2);
+  ImageTransformOptions options = size(1, 2);
   options.mean = {0.5, 0.25, 0};
   options.std = {0.5, 0.25, 2};
   const Image image = {1, 2, {0, 51, 102, 153, 204, 255}};
   std::vector<float> out(6);
   Generator random;
-  Transform(options).apply(image, random, out.data());
+  ImageTransform(options).apply(image, random, out.data());
   const std::vector<double> expected = {-1, 0.2, -0.2, 2.2, 0.2, 0.5};
   for (std::size_t i = 0; i < 6; ++i) CHECK(out[i] == Approx(expected[i]).epsilon(1e-6));
   CHECK(random.position() == 0);
 }
 
 TEST_CASE("transform: crops take every place around the image alike, black outside") {
-  TransformOptions options = size(2, 3);
+  ImageTransformOptions options = size(2, 3);
   options.crop_padding = 1;
   const std::vector<int> values = {10, 20, 30, 40, 50, 60};
   // Where (shift_y, shift_x) put the crop.
@@ -90,7 +90,7 @@ TEST_CASE("transform: crops take every place around the image alike, black outsi
 }
 
 TEST_CASE("transform: a padding larger than the image may leave nothing of it") {
-  TransformOptions options = size(1, 2);
+  ImageTransformOptions options = size(1, 2);
   options.crop_padding = 5;
   options.flip = true;
   std::set<std::vector<int>> crops;
@@ -99,7 +99,7 @@ TEST_CASE("transform: a padding larger than the image may leave nothing of it") 
 }
 
 TEST_CASE("transform: half of the images are mirrored") {
-  TransformOptions options = size(2, 2);
+  ImageTransformOptions options = size(2, 2);
   options.flip = true;
   int mirrored = 0;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {

@@ -1,4 +1,4 @@
-#include "data/transform.hpp"
+#include "data/image_transform.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ constexpr int kMaxSide = 1 << 14;
 
 }  // namespace
 
-Transform::Transform(const TransformOptions& options) : options_(options) {
+ImageTransform::ImageTransform(const ImageTransformOptions& options) : options_(options) {
   if (options.height < 1 || options.width < 1 || options.height > kMaxSide || options.width > kMaxSide) {
     throw_error<ConfigError>("data: image size {} x {}, expected 1 to {} pixels a side", options.height, options.width,
                              kMaxSide);
@@ -34,7 +34,15 @@ Transform::Transform(const TransformOptions& options) : options_(options) {
   }
 }
 
-void Transform::apply(const Image& image, Generator& random, float* out) const {
+float ImageTransform::load(const Dataset& dataset, std::int64_t index, Generator& random, float* image,
+                           std::int64_t* labels) const {
+  const Example example = dataset.get(index);
+  apply(example.image, random, image);
+  *labels = example.label;
+  return example.difficulty;
+}
+
+void ImageTransform::apply(const Image& image, Generator& random, float* out) const {
   const int height = options_.height, width = options_.width, padding = options_.crop_padding;
   if (image.height != height || image.width != width) {
     return apply(resize_and_crop(image, height, width), random, out);
