@@ -1,5 +1,7 @@
 #include "benchmarks/bsg_bench/recorded.hpp"
 
+#include <memory>
+
 #include "data/loader.hpp"
 #include "engine/core/error.hpp"
 
@@ -11,7 +13,8 @@ Recorded::Recorded(Context& host, const Options& options)
 Tensor Recorded::images(std::int64_t batch) const {
   data::OpenOptions open = subject_.open;
   open.limit = batch;
-  data::Loader loader(host_, data::open_dataset(data_, data::Split::test, open), subject_.transform, {.batch = batch});
+  data::Loader loader(host_, data::open_dataset(data_, data::Split::test, open),
+                      std::make_shared<data::ImageTransform>(subject_.transform), {.batch = batch});
   data::Batch loaded;
   loader.start(0);
   if (loader.examples() < batch || !loader.next(loaded))
