@@ -123,7 +123,7 @@ TEST_CASE("loader: shuffling takes every image once, in an order of its own for 
   CHECK_FALSE(std::is_sorted(epoch0.begin(), epoch0.end()));
   CHECK(epoch0 != epoch1);
   CHECK(all_indices(batches_of(loader, 0)) == epoch0);
-  Loader other(context, dataset, plain_4x4(), {.batch = 7, .shuffle = true, .seed = 4});
+  Loader other(context, dataset, made(plain_4x4()), {.batch = 7, .shuffle = true, .seed = 4});
   CHECK(all_indices(batches_of(other, 0)) != epoch0);
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("loader: a batch depends on seed, epoch and number alone") {
   transform.crop_padding = 4;
   transform.flip = true;
   const LoaderOptions options = {.batch = 16, .shuffle = true, .seed = 5, .workers = 1, .prefetch = 2};
-  Loader one(context, dataset, transform, options);
+  Loader one(context, dataset, made(transform), options);
   const auto expected = batches_of(one, 2);
   REQUIRE(expected.size() == 10);
 
