@@ -10,6 +10,7 @@ namespace bsg::optim {
 
 double LearningRateSchedule::at(double epoch) const {
   if (epoch < warmup_epochs) return base * epoch / warmup_epochs;
+  const double progress = std::clamp((epoch - warmup_epochs) / std::max(epochs - warmup_epochs, 1e-12), 0.0, 1.0);
   switch (kind) {
     case Kind::constant:
       return base;
@@ -19,10 +20,10 @@ double LearningRateSchedule::at(double epoch) const {
         if (epoch >= milestone) rate *= factor;
       return rate;
     }
-    case Kind::cosine: {
-      const double progress = std::clamp((epoch - warmup_epochs) / std::max(epochs - warmup_epochs, 1e-12), 0.0, 1.0);
+    case Kind::cosine:
       return base * 0.5 * (1 + std::cos(std::numbers::pi * progress));
-    }
+    case Kind::poly:
+      return base * std::pow(1 - progress, power);
   }
   return base;
 }
@@ -31,7 +32,8 @@ LearningRateSchedule::Kind parse_schedule_kind(const std::string& name) {
   if (name == "constant") return LearningRateSchedule::Kind::constant;
   if (name == "step") return LearningRateSchedule::Kind::step;
   if (name == "cosine") return LearningRateSchedule::Kind::cosine;
-  throw_error<ConfigError>("schedule.kind: '{}' is not constant, step or cosine", name);
+  if (name == "poly") return LearningRateSchedule::Kind::poly;
+  throw_error<ConfigError>("schedule.kind: '{}' is not constant, step, cosine or poly", name);
 }
 
 double falling_weight(double start, double start_epoch, double end_epoch, double epoch) {

@@ -31,7 +31,8 @@ Schedules::Schedules(const Recipe& recipe)
                      recipe.schedule.milestones,
                      recipe.schedule.factor,
                      recipe.schedule.warmup_epochs,
-                     static_cast<double>(recipe.train.epochs)},
+                     static_cast<double>(recipe.train.epochs),
+                     recipe.schedule.power},
       shaping_(recipe.batch_shaping),
       l0_(recipe.l0) {}
 

@@ -13,24 +13,39 @@ namespace bsg::train {
 
 struct Recipe {
   struct Model {
-    std::string arch;               // required: "resnet20", "resnet20_bas", ...
-    std::int64_t gate_hidden = 16;  // hidden units of a gating module
-    double gate_bias = 0;           // added to the default initial value of fc2.bias: > 0 opens the gates at the start
-    double gate_noise = 1;          // scale of the logistic noise in training
-    double temperature = 2.0 / 3;   // of the binary concrete distribution
+    std::string arch;                // required: "resnet20", "resnet20_bas", ...
+    std::int64_t base_channels = 0;  // of the first stage; 0: as the architecture has them
+    std::int64_t gate_hidden = 16;   // hidden units of a gating module
+    double gate_bias = 0;            // added to the default initial value of fc2.bias: > 0 opens the gates at the start
+    double gate_noise = 1;           // scale of the logistic noise in training
+    double temperature = 2.0 / 3;    // of the binary concrete distribution
     bool operator==(const Model&) const = default;
   } model;
 
   struct Data {
-    std::int64_t crop_padding = 4;  // pixels around the image before the random crop; 0: no crop
-    bool flip = true;               // mirror half of the images
+    // Of the images that the network takes, and is evaluated on; 0: as the architecture has them.
+    std::int64_t image_height = 0, image_width = 0;
+    // Classification. In training: pixels around the image before a random crop of its size; 0: no crop.
+    std::int64_t crop_padding = 4;
+    // Or: a box of crop_scale_min to 1 of the image's area, of a shape from 3:4 to 4:3, resized to the network's size.
+    bool random_resized_crop = false;
+    double crop_scale_min = 0.08;
+    // In evaluation: the shorter side is resized to this before the crop in the middle; 0: to what the crop needs.
+    std::int64_t resize = 0;
+    // Segmentation, in training: the image is resized by a random factor, then cropped.
+    double scale_min = 1, scale_max = 1;
+    std::int64_t crop_height = 0, crop_width = 0;  // 0: the image's
+    // Strength of random changes of brightness, contrast and saturation in training.
+    double color_jitter = 0;
+    bool flip = true;                                       // mirror half of the images
     std::array<double, 3> mean = {0.4914, 0.4822, 0.4465};  // of red, green and blue, in 0..1
     std::array<double, 3> std = {0.2023, 0.1994, 0.2010};
     std::int64_t synthetic_train = 10000;  // images of the built-in generator
     std::int64_t synthetic_test = 2000;
     std::int64_t synthetic_seed = 1;
-    std::int64_t workers = 1;  // threads that prepare batches
-    std::int64_t limit = 0;    // use only so many training images; 0: all
+    std::int64_t workers = 1;      // threads that prepare batches
+    std::int64_t limit = 0;        // use only so many training images; 0: all
+    bool skip_unreadable = false;  // go on with another image where one cannot be read, and count
     bool operator==(const Data&) const = default;
   } data;
 
@@ -39,6 +54,9 @@ struct Recipe {
     std::int64_t batch = 128;
     bool drop_last = true;  // leave out the last batch of an epoch when it is smaller
     double label_smoothing = 0;
+    // Of the cross-entropy: "none", or "median_frequency": rare classes of a segmentation set weigh more.
+    std::string class_weights = "none";
+    double auxiliary_weight = 0.4;  // of the auxiliary head's loss, in networks that have one
     // Of activations: "f32", "tf32" or "bf16"; parameters, their gradients and losses stay f32. Not on the CPU but f32.
     std::string precision = "f32";
     std::int64_t eval_batch = 256;
@@ -61,9 +79,10 @@ struct Recipe {
   // Learning rate. This schedule and those of the loss weights are functions of the progress in epochs, taken at every
   // step.
   struct Schedule {
-    std::string kind = "step";       // "step", "cosine" or "constant"
+    std::string kind = "step";       // "step", "cosine", "poly" or "constant"
     std::vector<double> milestones;  // "step": epochs, ascending, at which lr is multiplied by factor
     double factor = 0.1;
+    double power = 0.9;        // "poly": lr is multiplied by (1 - progress)^power
     double warmup_epochs = 0;  // lr rises linearly from 0
     bool operator==(const Schedule&) const = default;
   } schedule;

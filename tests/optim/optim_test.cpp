@@ -57,6 +57,11 @@ TEST_CASE("learning-rate schedules", "[optim]") {
   CHECK(cosine.at(7) == Approx(0.5));
   CHECK(cosine.at(12) == Approx(0).margin(1e-12));
   CHECK(optim::parse_schedule_kind("cosine") == Kind::cosine);
+  const optim::LearningRateSchedule poly{.kind = Kind::poly, .base = 2, .epochs = 10, .power = 2};
+  CHECK(poly.at(0) == Approx(2));
+  CHECK(poly.at(5) == Approx(0.5));
+  CHECK(poly.at(10) == 0);
+  CHECK(optim::parse_schedule_kind("poly") == Kind::poly);
   REQUIRE_THROWS_AS(optim::parse_schedule_kind("linear"), ConfigError);
 }
 
