@@ -42,6 +42,8 @@ class Dataset {
   virtual std::string source(std::int64_t index) const = 0;
   // Names by label.
   virtual const std::vector<std::string>& classes() const = 0;
+  // Whether examples have an annotation, a label for each pixel, and no label of their own.
+  virtual bool labels_pixels() const { return false; }
 };
 
 enum class Split { train, test };
@@ -50,11 +52,12 @@ struct OpenOptions {
   // Of the built-in generator; other sets ignore them.
   std::int64_t synthetic_train = 10000, synthetic_test = 2000;
   std::uint64_t synthetic_seed = 1;
-  // Only so many examples of the split, the first of each class in turn; in the old order. 0: all.
+  // Only so many examples of the split, the first of each class in turn or, where pixels have classes, evenly spaced;
+  // in the old order. 0: all.
   std::int64_t limit = 0;
 };
 
-enum class Layout { synthetic, cifar10, image_folders };
+enum class Layout { synthetic, cifar10, image_folders, annotated_folders, cityscapes };
 struct Location {
   Layout layout;
   std::string folder;  // that holds the files or the splits
@@ -66,6 +69,9 @@ Location locate_dataset(const std::string& path);
 //   "synthetic"          the built-in generator (data/synthetic.hpp)
 //   CIFAR-10's binaries  data_batch_1.bin .. data_batch_5.bin, test_batch.bin (also in a folder cifar-10-batches-bin)
 //   image folders        train/CLASS/*.jpg|jpeg|png with test/ or val/; classes in the order of their names
+//   annotated folders    train/*.jpg|jpeg|png, trainannot/*.png with val/, valannot/ or test/, testannot/, as CamVid
+//   Cityscapes           leftImg8bit/, gtFine/
+// The last two (data/segmentation_folders.hpp) are also found in a folder that is the only one in `path`.
 // Images are decoded once where the set is small (all of it within 1 GiB), on demand otherwise. Throws DataError,
 // naming the path and what was found, for anything else, a truncated or oversized file, a label out of range, an empty
 // folder, a class that only one split has.

@@ -1,8 +1,6 @@
 #include "data/image_folders.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cctype>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -11,9 +9,9 @@
 #include <fmt/ranges.h>
 
 #include "data/decode.hpp"
+#include "data/folder_names.hpp"
 #include "data/limit.hpp"
 #include "data/memory_dataset.hpp"
-#include "data/parallel.hpp"
 #include "engine/core/error.hpp"
 
 namespace bsg::data {
@@ -25,32 +23,6 @@ struct File {
   std::string path;
   std::int64_t label = 0;
 };
-
-// Names in a folder that `wanted` takes, sorted by their bytes; names that begin with a dot are hidden.
-template <class Predicate>
-std::vector<std::string> names_in(const std::string& folder, const Predicate& wanted) {
-  std::vector<std::string> names;
-  std::error_code error;
-  fs::directory_iterator entry(folder, error);
-  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    std::string name = entry->path().filename().string();
-    if (!name.starts_with('.') && wanted(*entry)) names.push_back(std::move(name));
-  }
-  if (error) throw_error<IoError>("cannot read the folder {}: {}", folder, error.message());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-bool is_folder(const fs::directory_entry& entry) {
-  std::error_code ignored;
-  return entry.is_directory(ignored);
-}
-
-bool is_image_file(const fs::directory_entry& entry) {
-  std::string suffix = entry.path().extension().string();
-  for (char& c : suffix) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return (suffix == ".jpg" || suffix == ".jpeg" || suffix == ".png") && !is_folder(entry);
-}
 
 std::vector<std::string> class_names(const std::string& folder) {
   auto names = names_in(folder, is_folder);
@@ -95,11 +67,7 @@ class FileDataset : public Dataset {
   // What the files take; they decode to more.
   std::uint64_t file_bytes() const {
     std::uint64_t bytes = 0;
-    for (const File& file : files_) {
-      std::error_code error;
-      const auto size = fs::file_size(file.path, error);
-      if (!error) bytes += size;  // an unreadable one is reported when it is read
-    }
+    for (const File& file : files_) bytes += bytes_of_file(file.path);
     return bytes;
   }
 
@@ -107,21 +75,6 @@ class FileDataset : public Dataset {
   std::vector<File> files_;
   std::vector<std::string> classes_;
 };
-
-// Null when the set turns out to be larger.
-std::shared_ptr<const Dataset> load(const std::shared_ptr<const FileDataset>& files, std::uint64_t max_bytes) {
-  std::vector<Example> examples(static_cast<std::size_t>(files->size()));
-  std::atomic<std::uint64_t> bytes = 0;
-  for_each_index(files->size(), [&](std::int64_t i) {
-    if (bytes > max_bytes) return;
-    Example example = files->get(i);
-    bytes += example.image.pixels.size();
-    examples[static_cast<std::size_t>(i)] = std::move(example);
-  });
-  if (bytes > max_bytes) return nullptr;
-  return std::make_shared<MemoryDataset>(std::move(examples), files->classes(),
-                                         [files](std::int64_t i) { return files->source(i); });
-}
 
 }  // namespace
 
@@ -145,8 +98,7 @@ std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split
   }
   const auto dataset = std::make_shared<FileDataset>(std::move(files), std::move(classes));
   if (dataset->file_bytes() > max_decoded_bytes) return dataset;
-  if (auto loaded = load(dataset, max_decoded_bytes)) return loaded;
-  return dataset;
+  return held_in_memory(dataset, max_decoded_bytes);
 }
 
 }  // namespace bsg::data

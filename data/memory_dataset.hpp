@@ -1,7 +1,9 @@
 // A data set that is held in memory, decoded.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,11 +24,16 @@ class MemoryDataset : public Dataset {
   Example get(std::int64_t index) const override { return examples_[static_cast<std::size_t>(index)]; }
   std::string source(std::int64_t index) const override { return source_(index); }
   const std::vector<std::string>& classes() const override { return classes_; }
+  bool labels_pixels() const override { return !examples_.empty() && !examples_.front().annotation.labels.empty(); }
 
  private:
   std::vector<Example> examples_;
   std::vector<std::string> classes_;
   Source source_;
 };
+
+// The set, decoded, or itself where it turns out to decode to more than max_bytes. Throws what the first example that
+// cannot be decoded throws.
+std::shared_ptr<const Dataset> held_in_memory(const std::shared_ptr<const Dataset>& dataset, std::uint64_t max_bytes);
 
 }  // namespace bsg::data

@@ -88,6 +88,10 @@ std::string name_of(Layout layout) {
       return "synthetic";
     case Layout::cifar10:
       return "cifar10";
+    case Layout::annotated_folders:
+      return "annotated_folders";
+    case Layout::cityscapes:
+      return "cityscapes";
     case Layout::image_folders:
       break;
   }
