@@ -1,7 +1,6 @@
 #include "data/image_transform.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 
 #include "data/resize.hpp"
@@ -14,23 +13,14 @@ constexpr int kMaxSide = 1 << 14;
 
 }  // namespace
 
-ImageTransform::ImageTransform(const ImageTransformOptions& options) : options_(options) {
+ImageTransform::ImageTransform(const ImageTransformOptions& options)
+    : options_(options), normalized_(make_normalization(options.mean, options.std)) {
   if (options.height < 1 || options.width < 1 || options.height > kMaxSide || options.width > kMaxSide) {
     throw_error<ConfigError>("data: image size {} x {}, expected 1 to {} pixels a side", options.height, options.width,
                              kMaxSide);
   }
   if (options.crop_padding < 0 || options.crop_padding > kMaxSide) {
     throw_error<ConfigError>("data: crop_padding is {}, expected 0 to {}", options.crop_padding, kMaxSide);
-  }
-  for (std::size_t c = 0; c < 3; ++c) {
-    const double mean = options.mean[c], deviation = options.std[c];
-    if (!std::isfinite(mean) || !std::isfinite(deviation) || deviation <= 0) {
-      throw_error<ConfigError>("data: channel {} has mean {} and std {}, expected a finite mean and a positive std", c,
-                               mean, deviation);
-    }
-    for (std::size_t value = 0; value < 256; ++value) {
-      normalized_[c][value] = static_cast<float>((static_cast<double>(value) / 255 - mean) / deviation);
-    }
   }
 }
 

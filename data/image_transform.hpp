@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "data/normalization.hpp"
 #include "data/transform.hpp"
 
 namespace bsg::data {
@@ -36,8 +37,7 @@ class ImageTransform : public Transform {
 
  private:
   ImageTransformOptions options_;
-  // (value / 255 - mean) / std for each channel and value
-  std::array<std::array<float, 256>, 3> normalized_{};
+  Normalization normalized_;
 };
 
 }  // namespace bsg::data

@@ -8,85 +8,108 @@
 namespace bsg::data {
 namespace {
 
-// The weights of one output pixel: on source pixels first, first + 1, ...; their sum is 1.
-struct Tap {
-  int first = 0;
-  std::vector<float> weights;
+// The weights of one result pixel are on the source pixels first, first + 1, ...; their sum is 1.
+struct Taps {
+  std::vector<int> first;      // of each result pixel
+  std::vector<int> count;      // of each result pixel
+  std::vector<float> weights;  // [result pixels][stride]
+  std::size_t stride = 0;
 };
 
-// Of `count` pixels from `offset` on in a row of `source` pixels that was resized to `resized`.
-std::vector<Tap> taps_of(int source, std::int64_t resized, std::int64_t offset, int count) {
-  const double scale = static_cast<double>(source) / static_cast<double>(resized);
-  const double reach = std::max(scale, 1.0);
-  std::vector<Tap> taps(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < taps.size(); ++i) {
-    // Pixel k covers [k, k + 1).
-    const double center = (static_cast<double>(offset) + static_cast<double>(i) + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(std::floor(center - reach)));
-    const int last = std::min(source - 1, static_cast<int>(std::floor(center + reach)));
-    std::vector<double> weights;
+// How far from its centre a result pixel weighs source pixels, in these; `scale` of them make one of the result.
+double reach_of(double scale) { return std::max(scale, 1.0); }
+
+// The source pixels whose centres are within reach of `center`, which lies on one of them.
+PixelRange pixels_around(double center, double reach, int pixels) {
+  return {std::max(0, static_cast<int>(std::floor(center - reach + 0.5))),
+          std::min(pixels, static_cast<int>(std::floor(center + reach + 0.5)))};
+}
+
+Taps taps_of(double begin, double length, int count, int pixels) {
+  const double scale = length / count, reach = reach_of(scale);
+  Taps taps;
+  taps.stride = static_cast<std::size_t>(std::ceil(2 * reach)) + 1;
+  taps.weights.resize(static_cast<std::size_t>(count) * taps.stride);
+  for (int i = 0; i < count; ++i) {
+    const double center = begin + (i + 0.5) * scale;
+    const auto [first, end] = pixels_around(center, reach, pixels);
+    float* weights = taps.weights.data() + static_cast<std::size_t>(i) * taps.stride;
     double sum = 0;
-    for (int k = first; k <= last; ++k) {
-      weights.push_back(std::max(0.0, 1 - std::abs(k + 0.5 - center) / reach));
-      sum += weights.back();
+    for (int k = first; k < end; ++k) sum += reach - std::abs(k + 0.5 - center);
+    for (int k = first; k < end; ++k) {
+      weights[k - first] = static_cast<float>((reach - std::abs(k + 0.5 - center)) / sum);
     }
-    taps[i].first = first;
-    for (const double weight : weights) taps[i].weights.push_back(static_cast<float>(weight / sum));
+    taps.first.push_back(first);
+    taps.count.push_back(end - first);
   }
   return taps;
 }
 
-struct Axis {
-  std::int64_t resized, offset;
-};
-
-// torchvision's Resize and CenterCrop.
-Axis axis_of(std::int64_t resized, int target) {
-  const double half = static_cast<double>(resized - target) / 2;
-  return {resized, static_cast<std::int64_t>(std::nearbyint(half))};
+// sums[i] = the weighted sum of `rows` values at in[i], in[i + stride], ...
+void weigh_rows(const std::uint8_t* in, std::size_t stride, const float* weights, int rows, std::size_t values,
+                float* sums) {
+  std::fill_n(sums, values, 0.0f);
+  for (int k = 0; k < rows; ++k, in += stride) {
+    const float weight = weights[k];
+    for (std::size_t i = 0; i < values; ++i) sums[i] += weight * static_cast<float>(in[i]);
+  }
 }
 
 }  // namespace
 
-Image resize_and_crop(const Image& image, int height, int width) {
-  const std::int64_t h = image.height, w = image.width;
-  const bool height_is_tight = height * w >= width * h;
-  const Axis rows = axis_of(height_is_tight ? height : std::max<std::int64_t>(height, h * width / w), height);
-  const Axis columns = axis_of(height_is_tight ? std::max<std::int64_t>(width, w * height / h) : width, width);
-  const auto row_taps = taps_of(image.height, rows.resized, rows.offset, height);
-  const auto column_taps = taps_of(image.width, columns.resized, columns.offset, width);
+PixelRange pixels_for(double begin, double length, int count, int pixels) {
+  const double scale = length / count, reach = reach_of(scale);
+  return {pixels_around(begin + 0.5 * scale, reach, pixels).first,
+          pixels_around(begin + (count - 0.5) * scale, reach, pixels).end};
+}
 
-  // Across first, on the rows that are needed.
-  const int first_row = row_taps.front().first;
-  const int last_row = row_taps.back().first + static_cast<int>(row_taps.back().weights.size());
-  const std::size_t row_values = static_cast<std::size_t>(width) * 3;
-  std::vector<float> across(static_cast<std::size_t>(last_row - first_row) * row_values, 0.0f);
-  for (int y = first_row; y < last_row; ++y) {
-    const std::uint8_t* source = image.pixels.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(w) * 3;
-    float* out = across.data() + static_cast<std::size_t>(y - first_row) * row_values;
-    for (const Tap& tap : column_taps) {
-      const std::uint8_t* pixel = source + static_cast<std::size_t>(tap.first) * 3;
-      for (const float weight : tap.weights) {
-        for (int c = 0; c < 3; ++c) out[c] += weight * static_cast<float>(*pixel++);
+Image resize_box(const Image& image, const Box& box, int height, int width) {
+  const Taps down = taps_of(box.top, box.height, height, image.height);
+  const Taps across = taps_of(box.left, box.width, width, image.width);
+  const auto columns = pixels_for(box.left, box.width, width, image.width);
+  const auto image_row = static_cast<std::size_t>(image.width) * 3;
+  const auto values = static_cast<std::size_t>(columns.end - columns.first) * 3;
+
+  Image result{height, width, {}};
+  result.pixels.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 3);
+  std::uint8_t* out = result.pixels.data();
+  std::vector<float> row(values + 1, 0.0f);  // the pixels below are loaded by four values
+  for (std::size_t y = 0; y < down.first.size(); ++y) {
+    const std::uint8_t* in = image.pixels.data() + static_cast<std::size_t>(down.first[y]) * image_row +
+                             static_cast<std::size_t>(columns.first) * 3;
+    weigh_rows(in, image_row, down.weights.data() + y * down.stride, down.count[y], values, row.data());
+    for (std::size_t x = 0; x < across.first.size(); ++x) {
+      const float* pixel = row.data() + static_cast<std::size_t>(across.first[x] - columns.first) * 3;
+      const float* weights = across.weights.data() + x * across.stride;
+      float sums[4] = {0.5f, 0.5f, 0.5f, 0.5f};
+      for (int k = 0; k < across.count[x]; ++k, pixel += 3) {
+        for (int c = 0; c < 4; ++c) sums[c] += weights[k] * pixel[c];
       }
-      out += 3;
-    }
-  }
-
-  Image result{height, width, std::vector<std::uint8_t>(static_cast<std::size_t>(height) * row_values)};
-  std::vector<float> sums(row_values);
-  for (std::size_t y = 0; y < row_taps.size(); ++y) {
-    std::fill(sums.begin(), sums.end(), 0.0f);
-    const float* in = across.data() + static_cast<std::size_t>(row_taps[y].first - first_row) * row_values;
-    for (const float weight : row_taps[y].weights) {
-      for (std::size_t i = 0; i < row_values; ++i) sums[i] += weight * in[i];
-      in += row_values;
-    }
-    for (std::size_t i = 0; i < row_values; ++i) {
-      result.pixels[y * row_values + i] = static_cast<std::uint8_t>(std::clamp(sums[i] + 0.5f, 0.0f, 255.0f));
+      for (int c = 0; c < 3; ++c) *out++ = static_cast<std::uint8_t>(std::clamp(sums[c], 0.0f, 255.0f));
     }
   }
   return result;
+}
+
+Frame middle_frame(ImageSize image, ImageSize covered, int height, int width) {
+  const std::int64_t h = image.height, w = image.width, min_h = covered.height, min_w = covered.width;
+  const bool height_is_tight = min_h * w >= min_w * h;
+  const std::int64_t resized_h = height_is_tight ? min_h : std::max(min_h, h * min_w / w);
+  const std::int64_t resized_w = height_is_tight ? std::max(min_w, w * min_h / h) : min_w;
+  const auto side = [](std::int64_t pixels, std::int64_t resized, int target, double& begin, double& length) {
+    const double scale = static_cast<double>(pixels) / static_cast<double>(resized);
+    begin = std::nearbyint(static_cast<double>(resized - target) / 2) * scale;
+    length = target * scale;
+  };
+  Frame frame{{}, height, width};
+  side(h, resized_h, height, frame.box.top, frame.box.height);
+  side(w, resized_w, width, frame.box.left, frame.box.width);
+  return frame;
+}
+
+Image resize_and_crop(const Image& image, int height, int width) {
+  const Frame frame = middle_frame({image.height, image.width}, {height, width}, height, width);
+  return resize_box(image, frame.box, height, width);
 }
 
 }  // namespace bsg::data
