@@ -118,6 +118,112 @@ TEST_CASE("a network without gates has density 1 and needs its dense MACs", "[ev
   CHECK_FALSE(result.gate_use.has_value());
 }
 
+TEST_CASE("a label within the five largest logits counts for top-5, ties in the order of the classes", "[evaluation]") {
+  Context context;
+  nn::MacModel macs;
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto top = [&](std::int64_t classes, const std::vector<float>& logits,
+                       const std::vector<std::int64_t>& labels) {
+    const auto images = static_cast<std::int64_t>(labels.size());
+    EvaluationMetrics metrics(macs);
+    metrics.add({Tensor::from(context, {images, classes}, logits), Tensor::empty(context, {images, 0}, DType::i32), {}},
+                Tensor::from(context, {images}, labels));
+    const Evaluation result = metrics.result();
+    CHECK_FALSE(result.segmentation.has_value());
+    return std::pair(result.top1, result.top5);
+  };
+  const std::vector<float> falling = {6, 5, 4, 3, 2, 1, 6, 5, 4, 3, 2, 1, 6, 5, 4, 3, 2, 1, 6, 5, 4, 3, 2, 1};
+  CHECK(top(6, falling, {0, 4, 5, 5}) == std::pair(25.0, std::optional(50.0)));
+  CHECK(top(6, std::vector<float>(12, 1), {4, 5}) == std::pair(0.0, std::optional(50.0)));
+  CHECK(top(6, std::vector<float>(6, 1), {0}) == std::pair(100.0, std::optional(100.0)));
+  // NaN is the largest: the one before the label wins, those after it do not.
+  CHECK(top(6, {1, 2, nan, 3, nan, 4}, {4}) == std::pair(0.0, std::optional(100.0)));
+  CHECK(top(6, {1, 2, nan, 3, nan, 4}, {2}).first == 100);
+  CHECK(top(5, {5, 4, 3, 2, 1}, {4}) == std::pair(0.0, std::optional<double>()));
+}
+
+TEST_CASE("segmentation is judged by pixels with a label, its images by their own mean loss", "[evaluation]") {
+  Context context;
+  const nn::MacModel macs = two_layers();
+  for (const int threads : {1, 3}) {
+    EvaluationMetrics metrics(macs, threads);
+    // Two images of 1 x 4 pixels: logits of class 0, of class 1, of class 2.
+    const std::vector<float> logits = {2, 0, 0, 0, /**/ 0, 2, 2, 0, /**/ 0, 0, 0, 2,
+                                       0, 0, 0, 0, /**/ 0, 0, 0, 0, /**/ 0, 0, 0, 0};
+    const Output output{Tensor::from(context, {2, 3, 1, 4}, logits),
+                        Tensor::from(context, {2, 2}, std::vector<std::int32_t>{2, 1, 0, 0}),
+                        {}};
+    metrics.add(output, Tensor::from(context, {2, 1, 4}, std::vector<std::int64_t>{0, 1, 0, -100, 0, 0, -100, 1}));
+    const Evaluation result = metrics.result();
+    // Labels 0 0 0 0 1 1 beside predictions 0 0 0 1 1 0.
+    REQUIRE(result.segmentation.has_value());
+    CHECK(result.segmentation->iou_per_class[0] == Approx(3.0 / 5));
+    CHECK(result.segmentation->iou_per_class[1] == Approx(1.0 / 3));
+    CHECK(std::isnan(result.segmentation->iou_per_class[2]));
+    CHECK(result.segmentation->mean_iou == Approx((3.0 / 5 + 1.0 / 3) / 2));
+    CHECK(result.segmentation->pixel_accuracy == Approx(4.0 / 6));
+    CHECK(result.top1 == Approx(100 * 4.0 / 6));
+    CHECK_FALSE(result.top5.has_value());
+    const double sure = std::log(std::exp(2.0) + 2) - 2;
+    CHECK(metrics.image(0).loss == Approx((sure + sure + sure + 2) / 3).epsilon(1e-6));
+    CHECK(metrics.image(1).loss == Approx(std::log(3.0)).epsilon(1e-6));
+    CHECK(result.loss == Approx((metrics.image(0).loss + metrics.image(1).loss) / 2));
+    CHECK(metrics.image(0).accuracy == Approx(2.0 / 3));
+    CHECK(metrics.image(0).mean_iou.value() == Approx(0.5));
+    CHECK(metrics.image(1).mean_iou.value() == Approx((2.0 / 3 + 0) / 2));
+    CHECK(result.density_easiest_tenth == Approx(3.0 / 5));
+    CHECK(result.density_hardest_tenth == 0);
+    CHECK(metrics.image(0).density_per_layer == std::vector<double>{1, 1.0 / 3});
+    CHECK(metrics.image(0).macs == 127);
+    REQUIRE_THROWS_WITH(metrics.add(output, Tensor::full(context, {2, 1, 4}, 3, DType::i64)),
+                        Catch::Contains("label 3 at 0"));
+    REQUIRE_THROWS_WITH(metrics.add(output_of(context, {1}, {1, 1, 0, 0, 1}), Tensor::zeros(context, {1}, DType::i64)),
+                        Catch::Contains("after those of 3 classes for each pixel"));
+    CHECK(metrics.images() == 2);
+  }
+}
+
+TEST_CASE("an image without a label has no loss, and one whose logits are NaN has one", "[evaluation]") {
+  Context context;
+  nn::MacModel macs;
+  EvaluationMetrics metrics(macs);
+  const Tensor open = Tensor::empty(context, {1, 0}, DType::i32);
+  const Tensor zeros = Tensor::zeros(context, {1, 2, 3, 3});
+  metrics.add({zeros, open, {}}, Tensor::full(context, {1, 3, 3}, -100, DType::i64));
+  CHECK(metrics.result().loss == 0);
+  CHECK(metrics.result().segmentation->mean_iou == 0);
+  metrics.add({Tensor::full(context, {1, 2, 3, 3}, std::nan("")), open, {}},
+              Tensor::zeros(context, {1, 3, 3}, DType::i64));
+  CHECK(std::isnan(metrics.result().loss));
+  // The first of the largest.
+  CHECK(metrics.result().segmentation->pixel_accuracy == 1);
+}
+
+TEST_CASE("windows of an image, and images of other sizes, add up to what each needs", "[evaluation]") {
+  Context context;
+  const nn::MacModel macs = two_layers();
+  nn::MacModel larger = macs;
+  larger.dense = 1000, larger.fixed = 27, larger.layers[0].macs_per_gate = 20;
+  EvaluationMetrics metrics(macs);
+  const Tensor labels = Tensor::zeros(context, {1}, DType::i64);
+  Output output = output_of(context, {1}, {1, 1, 0, 0, 1});
+  metrics.add(larger, output, labels);
+  output.open = Tensor::from(context, {2, 2}, std::vector<std::int32_t>{1, 0, 2, 3});
+  output.gates = Tensor();
+  metrics.add(output, labels);
+  CHECK(metrics.image(0).macs == 27 + 2 * 20 + 100);
+  CHECK(metrics.image(1).macs == 17 + 327);
+  CHECK(metrics.image(1).density_per_layer == std::vector<double>{3.0 / 4, 3.0 / 6});
+  CHECK(metrics.image(1).density == Approx(6.0 / 10));
+  const Evaluation result = metrics.result();
+  CHECK(result.macs_dense == (1000 + 2 * 320) / 2);
+  CHECK(result.density == Approx(9.0 / 15));
+  CHECK(result.density_per_layer == std::vector<double>{5.0 / 6, 4.0 / 9});
+  nn::MacModel other = macs;
+  other.layers.pop_back();
+  REQUIRE_THROWS_AS(metrics.add(other, output, labels), ShapeError);
+}
+
 TEST_CASE("outputs and labels that do not fit together are named", "[evaluation]") {
   Context context;
   const nn::MacModel macs = two_layers();
