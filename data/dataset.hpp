@@ -7,12 +7,20 @@
 #include <string>
 #include <vector>
 
+#include "data/frame.hpp"
+
 namespace bsg::data {
 
 // 8-bit RGB, rows from the top, [height][width][3].
 struct Image {
   int height = 0, width = 0;
   std::vector<std::uint8_t> pixels;
+};
+
+// A part of an image, perhaps at a reduced scale, and where in it, in its own pixels, the box lies that was asked for.
+struct Excerpt {
+  Image image;
+  Box box;
 };
 
 // Labels of an image's pixels, rows from the top, [height][width]; kIgnored where a pixel belongs to no class.
@@ -31,6 +39,11 @@ struct Example {
   float difficulty = std::numeric_limits<float>::quiet_NaN();
 };
 
+struct FramedExample {
+  Example example;
+  Box box;  // as in an Excerpt of its image
+};
+
 // Thread-safe: get may be called from several threads at once.
 class Dataset {
  public:
@@ -38,6 +51,9 @@ class Dataset {
   virtual std::int64_t size() const = 0;
   // 0 <= index < size(). Throws DataError, naming the file, when it cannot be read or decoded.
   virtual Example get(std::int64_t index) const = 0;
+  // The example with no more of its image than the frame needs, where that is less work; otherwise with all of it. The
+  // annotation is whole. Throws also what decode_image throws for a frame (data/decode.hpp).
+  virtual FramedExample get_framed(std::int64_t index, const FrameChoice& choose) const;
   // Where example `index` came from: a file's path, or a description ("data_batch_1.bin, record 17"). For messages.
   virtual std::string source(std::int64_t index) const = 0;
   // Names by label.

@@ -22,7 +22,7 @@ double reach_of(double scale) { return std::max(scale, 1.0); }
 // The source pixels whose centres are within reach of `center`, which lies on one of them.
 PixelRange pixels_around(double center, double reach, int pixels) {
   return {std::max(0, static_cast<int>(std::floor(center - reach + 0.5))),
-          std::min(pixels, static_cast<int>(std::floor(center + reach + 0.5)))};
+          std::min(pixels, static_cast<int>(std::ceil(center + reach - 0.5)))};
 }
 
 Taps taps_of(double begin, double length, int count, int pixels) {

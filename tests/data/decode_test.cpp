@@ -1,8 +1,10 @@
 #include "data/decode.hpp"
 
+#include <array>
 #include <cstdlib>
 #include <span>
 #include <string>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -14,6 +16,7 @@ using namespace bsg;
 using namespace bsg::data;
 using bsg::test::encode_jpeg;
 using bsg::test::encode_png;
+using bsg::test::exif;
 using bsg::test::gradient;
 using bsg::test::Pixels;
 using Catch::Matchers::Contains;
@@ -155,6 +158,51 @@ TEST_CASE("jpeg: sizes over the limit are refused by the header") {
   check_rejected(with_jpeg_size(file, 65500, 65500), "the image has 65500 x 65500 pixels, at most 67108864");
   check_rejected(with_jpeg_size(file, 65535, 8), "65500");
   check_rejected(with_jpeg_size(file, 8, 0), "bad JPEG image");
+}
+
+TEST_CASE("jpeg: a camera's orientation is applied") {
+  // Row y and column x as they are seen, in a stored image of 16 x 24 (Exif 2.32, 4.6.4 A).
+  using Place = std::pair<int, int>;
+  const std::array<Place (*)(int, int), 8> stored = {
+      [](int y, int x) { return Place{y, x}; },           [](int y, int x) { return Place{y, 23 - x}; },
+      [](int y, int x) { return Place{15 - y, 23 - x}; }, [](int y, int x) { return Place{15 - y, x}; },
+      [](int y, int x) { return Place{x, y}; },           [](int y, int x) { return Place{15 - x, y}; },
+      [](int y, int x) { return Place{15 - x, 23 - y}; }, [](int y, int x) { return Place{x, 23 - y}; },
+  };
+  const Pixels rgb = gradient(16, 24, 3);
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    for (const bool little_endian : {true, false}) {
+      INFO("orientation " << orientation);
+      const bool turned = orientation > 4;
+      const auto expected = [&](int y, int x, int c) {
+        const auto [row, column] = stored[static_cast<std::size_t>(orientation - 1)](y, x);
+        return rgb.at(row, column, c);
+      };
+      check_pixels(decode(encode_jpeg(rgb, {.app1 = exif(orientation, little_endian)})), turned ? 24 : 16,
+                   turned ? 16 : 24, expected, 3);
+    }
+  }
+}
+
+TEST_CASE("jpeg: a damaged Exif part is ignored") {
+  const Pixels rgb = gradient(8, 16, 3);
+  const auto check_upright = [&](const std::string& app1) {
+    check_pixels(
+        decode(encode_jpeg(rgb, {.app1 = app1})), 8, 16, [&](int y, int x, int c) { return rgb.at(y, x, c); }, 3);
+  };
+  const std::string whole = exif(6);
+  for (const int orientation : {0, 9, 0x600, 0xFFFF}) check_upright(exif(orientation));
+  const std::size_t value = whole.size() - 20;  // the last entry and the next directory's offset after it: 16 bytes
+  for (std::size_t size = 1; size + 2 <= value + 2; ++size) check_upright(whole.substr(0, size));
+  const auto with = [&](std::size_t at, const std::string& bytes) {
+    return std::string(whole).replace(at, bytes.size(), bytes);
+  };
+  check_upright(with(0, "http"));
+  check_upright(with(6, "IM"));
+  check_upright(with(8, std::string(1, '\x2B')));
+  check_upright(with(10, "\xFF\xFF\xFF\xFF"));
+  check_upright(with(value - 8, "\x12\x01\x02"));  // another type
+  CHECK(decode(encode_jpeg(rgb, {.app1 = whole.substr(0, value + 2)})).height == 16);
 }
 
 TEST_CASE("png: RGB, grey, interlaced, 1x1") {

@@ -36,9 +36,15 @@ std::string encode_jpeg(const Pixels& pixels, const JpegOptions& options) {
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, options.quality, TRUE);
   for (int c = 0; c < info.num_components; ++c) info.comp_info[c].h_samp_factor = info.comp_info[c].v_samp_factor = 1;
+  info.comp_info[0].h_samp_factor = options.chroma_width;
+  info.comp_info[0].v_samp_factor = options.chroma_height;
   if (options.progressive) jpeg_simple_progression(&info);
   if (!options.adobe_marker) info.write_Adobe_marker = FALSE;
   jpeg_start_compress(&info, TRUE);
+  if (!options.app1.empty()) {
+    jpeg_write_marker(&info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(options.app1.data()),
+                      static_cast<unsigned>(options.app1.size()));
+  }
   while (info.next_scanline < info.image_height) {
     const std::size_t row = info.next_scanline * static_cast<std::size_t>(pixels.width * pixels.channels);
     auto* values = const_cast<JSAMPLE*>(pixels.values.data() + row);
@@ -49,6 +55,23 @@ std::string encode_jpeg(const Pixels& pixels, const JpegOptions& options) {
   jpeg_destroy_compress(&info);
   std::free(buffer);
   return file;
+}
+
+std::string exif(int orientation, bool little_endian) {
+  const auto number = [&](unsigned value, int size) {
+    std::string bytes;
+    for (int i = 0; i < size; ++i) {
+      bytes += static_cast<char>(value >> 8 * (little_endian ? i : size - 1 - i));
+    }
+    return bytes;
+  };
+  // Entries of 12 bytes: tag, type, count, value; then the offset of the next directory.
+  const auto entry = [&](unsigned tag, const std::string& value) {
+    return number(tag, 2) + number(3, 2) + number(1, 4) + value + number(0, 2);
+  };
+  return std::string("Exif\0\0", 6) + (little_endian ? "II" : "MM") + number(42, 2) + number(8, 4) + number(3, 2) +
+         entry(0x0100, number(640, 2)) + entry(0x0112, number(static_cast<unsigned>(orientation), 2)) +
+         entry(0x0128, number(2, 2)) + number(0, 4);
 }
 
 std::string encode_png(const Pixels& pixels, const PngOptions& options) {

@@ -23,10 +23,15 @@ Pixels gradient(int height, int width, int channels);
 struct JpegOptions {
   int quality = 98;
   bool progressive = false;
-  bool adobe_marker = true;  // of files with four channels
+  bool adobe_marker = true;                 // of files with four channels
+  int chroma_width = 1, chroma_height = 1;  // pixels that share a colour
+  std::string app1;                         // content of an APP1 segment, "Exif..."; empty: none
 };
-// 1 channel: grey, 3: RGB, 4: CMYK, stored as given. Without chroma subsampling.
+// 1 channel: grey, 3: RGB, 4: CMYK, stored as given.
 std::string encode_jpeg(const Pixels& pixels, const JpegOptions& options = {});
+
+// An APP1 segment's content: Exif with an orientation among other entries.
+std::string exif(int orientation, bool little_endian = true);
 
 struct PngOptions {
   int bits = 8;                       // a channel
