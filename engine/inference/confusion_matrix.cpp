@@ -11,14 +11,6 @@ namespace bsg::inference {
 ConfusionMatrix::ConfusionMatrix(std::int64_t classes)
     : classes_(classes), counts_(static_cast<std::size_t>(classes * classes)) {}
 
-ConfusionMatrix::ConfusionMatrix(std::int64_t classes, std::span<const std::int64_t> counts)
-    : ConfusionMatrix(classes) {
-  if (counts.size() != counts_.size() || std::ranges::any_of(counts, [](std::int64_t count) { return count < 0; }))
-    throw_error<ShapeError>("confusion matrix: {} counts for {} classes, or one of them is negative", counts.size(),
-                            classes);
-  std::ranges::copy(counts, counts_.begin());
-}
-
 void ConfusionMatrix::add(std::span<const std::int32_t> predictions, std::span<const std::int64_t> labels) {
   if (predictions.size() != labels.size())
     throw_error<ShapeError>("confusion matrix: {} predictions, {} labels", predictions.size(), labels.size());
@@ -34,6 +26,13 @@ void ConfusionMatrix::add(const ConfusionMatrix& other) {
   if (other.classes_ != classes_)
     throw_error<ShapeError>("confusion matrix: {} classes and {}", classes_, other.classes_);
   for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
+}
+
+void ConfusionMatrix::restore(const std::vector<std::int64_t>& counts, const std::string& name_for_errors) {
+  if (counts.size() != counts_.size() || std::ranges::any_of(counts, [](std::int64_t count) { return count < 0; }))
+    throw_error<DataError>("{}: {} counts of pixels for {} classes, or one of them is negative", name_for_errors,
+                           counts.size(), classes_);
+  counts_ = counts;
 }
 
 std::int64_t ConfusionMatrix::pixels() const {

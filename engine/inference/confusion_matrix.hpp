@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace bsg::inference {
@@ -19,8 +20,6 @@ struct SegmentationScores {
 class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(std::int64_t classes = 0);
-  // With the counts of another one, row by row. Throws ShapeError unless there are classes * classes, none negative.
-  ConfusionMatrix(std::int64_t classes, std::span<const std::int64_t> counts);
 
   // Pixels with a negative label have none, and do not count. Throws ShapeError, and counts nothing, for a label or a
   // prediction that is no class, or when there are not as many of the one as of the other.
@@ -30,7 +29,9 @@ class ConfusionMatrix {
 
   std::int64_t classes() const { return classes_; }
   // [classes, classes]: rows by label, columns by prediction.
-  std::span<const std::int64_t> counts() const { return counts_; }
+  const std::vector<std::int64_t>& counts() const { return counts_; }
+  // Takes up what counts() gave. Throws DataError for another number of counts, or a negative one.
+  void restore(const std::vector<std::int64_t>& counts, const std::string& name_for_errors);
   std::int64_t pixels() const;
   // Zeros, and NaN for all classes, before the first pixel with a label.
   SegmentationScores scores() const;

@@ -25,6 +25,9 @@ double cross_entropy(std::span<const float> logits, std::int64_t label) {
   return largest + std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(label)]);
 }
 
+// Whether a class with logit a is told rather than one with b.
+bool exceeds(float a, float b) { return a > b || (std::isnan(a) && !std::isnan(b)); }
+
 GateUse use_of(std::span<const std::int64_t> open, std::int64_t images) {
   GateUse use;
   if (open.empty()) return use;
@@ -114,7 +117,7 @@ void EvaluationMetrics::add_class(std::span<const float> logits, std::int64_t la
   const auto chosen = static_cast<std::size_t>(label);
   std::int64_t before = 0;
   for (std::size_t c = 0; c < logits.size(); ++c)
-    before += c < chosen ? !kernels::exceeds(logits[chosen], logits[c]) : kernels::exceeds(logits[c], logits[chosen]);
+    before += c < chosen ? !exceeds(logits[chosen], logits[c]) : exceeds(logits[c], logits[chosen]);
   image.accuracy = before == 0 ? 1 : 0;
   image.in_top5 = before < kTop;
 }
@@ -124,7 +127,7 @@ void EvaluationMetrics::add_pixels(std::int64_t classes, std::span<const float> 
   const auto pixels = static_cast<std::int64_t>(labels.size());
   const kernels::Launch launch{.threads = threads_};
   std::vector<std::int32_t> predictions(labels.size());
-  kernels::cpu::argmax_channels<float>(launch, {1, classes, pixels}, logits.data(), predictions.data());
+  kernels::cpu::argmax_channels(launch, 1, classes, pixels, logits.data(), predictions.data());
   // Parts by the image's size alone, so that the sum's order does not depend on the threads.
   const std::int64_t parts = (pixels + kPixelsPerPart - 1) / kPixelsPerPart;
   std::vector<double> losses(static_cast<std::size_t>(parts));

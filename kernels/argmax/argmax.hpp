@@ -1,30 +1,16 @@
-// Which of the channels is the largest, for every pixel: what a network takes it for. Of equal ones the first. NaN is
-// larger than every number, as PyTorch has it.
+// The place of the largest element along the channels: the first of those that are largest; a NaN counts as larger than
+// any number, the first one wins. Elements of one channel lie side by side: x [samples][channels][plane] -> y
+// [samples][plane]. There is at least one channel.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "kernels/common/launch.hpp"
-#include "kernels/simt/language.hpp"
 
-namespace bsg::kernels {
+namespace bsg::kernels::cpu {
 
-struct ArgmaxShape {
-  std::int64_t samples = 0, channels = 0, pixels = 0;  // channels >= 1
-};
-
-// Whether a later channel takes the place of the largest so far.
 template <class T>
-__host__ __device__ inline bool exceeds(T value, T largest) {
-  return value > largest || (value != value && largest == largest);
-}
+void argmax_channels(const Launch& launch, std::int64_t samples, std::int64_t channels, std::int64_t plane, const T* x,
+                     std::int32_t* y);
 
-namespace cpu {
-
-// x [samples, channels, pixels] -> y [samples, pixels].
-template <class T>
-void argmax_channels(const Launch& launch, const ArgmaxShape& shape, const T* x, std::int32_t* y);
-
-}  // namespace cpu
-}  // namespace bsg::kernels
+}  // namespace bsg::kernels::cpu

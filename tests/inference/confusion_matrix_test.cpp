@@ -35,13 +35,14 @@ TEST_CASE("pixels without a label count nowhere", "[evaluation]") {
 TEST_CASE("a confusion matrix goes on from stored counts, and adds another", "[evaluation]") {
   ConfusionMatrix matrix(2);
   matrix.add(std::vector<std::int32_t>{0, 1, 1}, std::vector<std::int64_t>{0, 1, 0});
-  ConfusionMatrix again(2, matrix.counts());
+  ConfusionMatrix again(2);
+  again.restore(matrix.counts(), "sums");
   again.add(matrix);
-  CHECK(std::vector<std::int64_t>(again.counts().begin(), again.counts().end()) ==
-        std::vector<std::int64_t>{2, 2, 0, 2});
+  CHECK(again.counts() == std::vector<std::int64_t>{2, 2, 0, 2});
   REQUIRE_THROWS_AS(again.add(ConfusionMatrix(3)), ShapeError);
-  REQUIRE_THROWS_AS(ConfusionMatrix(2, std::vector<std::int64_t>{1, 2, 3}), ShapeError);
-  REQUIRE_THROWS_AS(ConfusionMatrix(1, std::vector<std::int64_t>{-1}), ShapeError);
+  REQUIRE_THROWS_WITH(again.restore({1, 2, 3}, "sums"), Catch::StartsWith("sums: 3 counts"));
+  REQUIRE_THROWS_AS(again.restore({1, 2, 3, -1}, "sums"), DataError);
+  CHECK(again.pixels() == 6);
 }
 
 TEST_CASE("a confusion matrix names what is no class, and counts nothing of it", "[evaluation]") {
