@@ -7,19 +7,19 @@
 namespace bsg::models {
 namespace {
 
-std::unique_ptr<nn::Conv2d> conv3x3(Context& context, Generator& random, int in_channels, int out_channels,
-                                    int stride) {
+std::unique_ptr<nn::Conv2d> conv3x3(Context& context, Generator& random, int in_channels, int out_channels, int stride,
+                                    int dilation) {
   return std::make_unique<nn::Conv2d>(context, random, in_channels, out_channels, 3,
-                                      ops::Conv2dOptions{.stride = stride, .padding = 1});
+                                      ops::Conv2dOptions{.stride = stride, .padding = dilation, .dilation = dilation});
 }
 
 }  // namespace
 
 BasicBlock::BasicBlock(Context& context, Generator& random, int in_channels, int out_channels, int stride,
-                       Shortcut shortcut, const GateConfig* gate_config)
-    : conv1(add_module("conv1", conv3x3(context, random, in_channels, out_channels, stride))),
+                       Shortcut shortcut, const GateConfig* gate_config, int dilation)
+    : conv1(add_module("conv1", conv3x3(context, random, in_channels, out_channels, stride, dilation))),
       bn1(add_module("bn1", std::make_unique<nn::BatchNorm>(context, out_channels))),
-      conv2(add_module("conv2", conv3x3(context, random, out_channels, out_channels, 1))),
+      conv2(add_module("conv2", conv3x3(context, random, out_channels, out_channels, 1, dilation))),
       bn2(add_module("bn2", std::make_unique<nn::BatchNorm>(context, out_channels))),
       downsample(shortcut == Shortcut::projection && (stride != 1 || in_channels != out_channels)
                      ? &add_module("downsample",
@@ -64,6 +64,7 @@ inference::Value BasicBlock::lower(inference::Graph& graph, inference::Value x) 
 }
 
 void BasicBlock::count(const std::string& name, int& height, int& width, nn::MacModel& macs) const {
+  // The padding makes up for the dilation.
   height = extent_after(height, 3, stride_, 1);
   width = extent_after(width, 3, stride_, 1);
   const std::int64_t pixels = std::int64_t{height} * width;

@@ -12,12 +12,12 @@
 namespace bsg::models {
 
 // relu(bn2(conv2(g * relu(bn1(conv1 x)))) + shortcut(x)) with g = gate(x); without a gating module g = 1. The stride is
-// conv1's. Parameters: conv1.weight, bn1.*, conv2.weight, bn2.*, downsample.*, gate.*
+// conv1's, the dilation both convolutions'. Parameters: conv1.weight, bn1.*, conv2.weight, bn2.*, downsample.*, gate.*
 class BasicBlock : public nn::Module {
  public:
   // gate_config null: the block is not gated.
   BasicBlock(Context& context, Generator& random, int in_channels, int out_channels, int stride, Shortcut shortcut,
-             const GateConfig* gate_config);
+             const GateConfig* gate_config, int dilation = 1);
   Var forward(const nn::Pass& pass, const Var& x, std::vector<nn::GateTrace>& traces) const;
   inference::Value lower(inference::Graph& graph, inference::Value x) const;
   // Adds the block's cost for an input of height x width, which become those of its result.

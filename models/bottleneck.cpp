@@ -17,11 +17,12 @@ std::unique_ptr<nn::BatchNorm> norm_of(Context& context, int channels) {
 }  // namespace
 
 Bottleneck::Bottleneck(Context& context, Generator& random, int in_channels, int width, int stride,
-                       const GateConfig* gate_config)
+                       const GateConfig* gate_config, int dilation)
     : conv1(add_module("conv1", conv1x1(context, random, in_channels, width))),
       bn1(add_module("bn1", norm_of(context, width))),
-      conv2(add_module("conv2", std::make_unique<nn::Conv2d>(context, random, width, width, 3,
-                                                             ops::Conv2dOptions{.stride = stride, .padding = 1}))),
+      conv2(add_module("conv2", std::make_unique<nn::Conv2d>(
+                                    context, random, width, width, 3,
+                                    ops::Conv2dOptions{.stride = stride, .padding = dilation, .dilation = dilation}))),
       bn2(add_module("bn2", norm_of(context, width))),
       conv3(add_module("conv3", conv1x1(context, random, width, kExpansion * width))),
       bn3(add_module("bn3", norm_of(context, kExpansion * width))),
@@ -67,6 +68,7 @@ inference::Value Bottleneck::lower(inference::Graph& graph, inference::Value x) 
 
 void Bottleneck::count(const std::string& name, int& height, int& width, nn::MacModel& macs) const {
   const std::int64_t before = std::int64_t{height} * width;
+  // The padding makes up for the dilation.
   height = extent_after(height, 3, stride_, 1);
   width = extent_after(width, 3, stride_, 1);
   const std::int64_t after = std::int64_t{height} * width;

@@ -12,15 +12,16 @@
 namespace bsg::models {
 
 // relu(bn3(conv3(g2 * relu(bn2(conv2(g1 * relu(bn1(conv1 x))))))) + shortcut(x)). Both gates look at the block's input,
-// so that they are known before the block begins. The stride is conv2's, as in public checkpoints; the result has
-// kExpansion times `width` channels. Parameters: conv{1,2,3}.weight, bn{1,2,3}.*, downsample.*, gate1.*, gate2.*
+// so that they are known before the block begins. The stride and the dilation are conv2's, as in public checkpoints;
+// the result has kExpansion times `width` channels. Parameters: conv{1,2,3}.weight, bn{1,2,3}.*, downsample.*, gate1.*,
+// gate2.*
 class Bottleneck : public nn::Module {
  public:
   static constexpr int kExpansion = 4;
 
   // gate_config null: the block is not gated.
-  Bottleneck(Context& context, Generator& random, int in_channels, int width, int stride,
-             const GateConfig* gate_config);
+  Bottleneck(Context& context, Generator& random, int in_channels, int width, int stride, const GateConfig* gate_config,
+             int dilation = 1);
   Var forward(const nn::Pass& pass, const Var& x, std::vector<nn::GateTrace>& traces) const;
   inference::Value lower(inference::Graph& graph, inference::Value x) const;
   // Adds the block's cost for an input of height x width, which become those of its result.

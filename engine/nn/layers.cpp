@@ -24,12 +24,16 @@ Tensor uniform(Context& context, Generator& random, const Shape& shape, double b
 }  // namespace
 
 Conv2d::Conv2d(Context& context, Generator& random, int in_channels, int out_channels, int kernel,
-               ops::Conv2dOptions conv_options)
+               ops::Conv2dOptions conv_options, bool with_bias)
     : weight(add_parameter("weight", he_normal(context, random, {out_channels, in_channels, kernel, kernel}))),
+      bias(with_bias
+               ? &add_parameter("bias", uniform(context, random, {out_channels},
+                                                1 / std::sqrt(static_cast<double>(in_channels) * kernel * kernel)))
+               : nullptr),
       options(conv_options) {}
 
 Var Conv2d::forward(const Pass& pass, const Var& x) const {
-  return ops::conv2d(pass.context, x, pass.use(weight), Var(), options);
+  return ops::conv2d(pass.context, x, pass.use(weight), bias != nullptr ? pass.use(*bias) : Var(), options);
 }
 
 BatchNorm::BatchNorm(Context& context, int channels)

@@ -7,14 +7,16 @@
 
 namespace bsg::nn {
 
-// weight [K, C, R, S] from He et al. 2015: normal with variance 2 / (C R S). No bias: batch norm follows.
+// weight [K, C, R, S] from He et al. 2015: normal with variance 2 / (C R S). bias [K] uniform in +-1 / sqrt(C R S); or
+// none, where batch norm follows.
 class Conv2d : public Module {
  public:
-  Conv2d(Context& context, Generator& random, int in_channels, int out_channels, int kernel,
-         ops::Conv2dOptions options);
+  Conv2d(Context& context, Generator& random, int in_channels, int out_channels, int kernel, ops::Conv2dOptions options,
+         bool with_bias = false);
   Var forward(const Pass& pass, const Var& x) const;
 
   Parameter& weight;
+  Parameter* const bias;
   const ops::Conv2dOptions options;
 };
 

@@ -47,11 +47,25 @@ struct MacModel {
   std::int64_t gates() const;
 };
 
+// What a network says of: the whole image, or each of its pixels.
+enum class Task { classification, segmentation };
+
+// What a loss is taken of, f32 whatever the precision of the context: [N, classes], or [N, classes, H, W] for the
+// images' H and W.
+struct Scores {
+  Var logits;
+  Var auxiliary;  // of the same shape, from an earlier layer; undefined without an auxiliary head, and outside training
+};
+
 class Network : public Module {
  public:
-  // images [N, 3, H, W] normalised -> logits [N, classes], f32 whatever the precision of the context. One GateTrace per
-  // gated layer is appended to traces.
+  virtual Task task() const { return Task::classification; }
+  // images [N, 3, H, W] normalised -> logits, as Scores. One GateTrace per gated layer is appended to traces.
   virtual Var forward(const Pass& pass, const Var& images, std::vector<GateTrace>& traces) = 0;
+  // The same with what training alone asks for.
+  virtual Scores scores(const Pass& pass, const Var& images, std::vector<GateTrace>& traces) {
+    return {forward(pass, images, traces), Var()};
+  }
   // For images of the size that the network was made for.
   virtual const MacModel& macs() const = 0;
   // Adds the network to an empty graph, from the image to the classifier, with a gate for each of macs().layers in

@@ -35,6 +35,8 @@ constexpr TypedKernels<T> kTyped = {
     .max_pool2d_backward = device::max_pool2d_backward<T>,
     .average_pool2d = device::average_pool2d<T>,
     .average_pool2d_backward = device::average_pool2d_backward<T>,
+    .adaptive_average_pool2d = device::adaptive_average_pool2d<T>,
+    .adaptive_average_pool2d_backward = device::adaptive_average_pool2d_backward<T>,
     .bilinear_resize = device::bilinear_resize<T>,
     .bilinear_resize_backward = device::bilinear_resize_backward<T>,
     .copy_columns = device::copy_columns<T>,
@@ -112,7 +114,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_6() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_7() {
   return &bsg::kernels::kBackend;
 }
 #endif

@@ -18,6 +18,7 @@
 #include "kernels/layout/layout_device.hpp"
 #include "kernels/linear/linear_device.hpp"
 #include "kernels/peak/peak_device.hpp"
+#include "kernels/pool2d/adaptive_average_pool2d_device.hpp"
 #include "kernels/pool2d/pool2d_device.hpp"
 #include "kernels/resize/resize_device.hpp"
 #include "kernels/sgd/sgd_device.hpp"
@@ -83,6 +84,8 @@ struct TypedKernels {
   decltype(&device::max_pool2d_backward<T>) max_pool2d_backward;
   decltype(&device::average_pool2d<T>) average_pool2d;
   decltype(&device::average_pool2d_backward<T>) average_pool2d_backward;
+  decltype(&device::adaptive_average_pool2d<T>) adaptive_average_pool2d;
+  decltype(&device::adaptive_average_pool2d_backward<T>) adaptive_average_pool2d_backward;
   decltype(&device::bilinear_resize<T>) bilinear_resize;
   decltype(&device::bilinear_resize_backward<T>) bilinear_resize_backward;
   decltype(&device::copy_columns<T>) copy_columns;
@@ -155,6 +158,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_6";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_7";
 
 }  // namespace bsg::kernels
