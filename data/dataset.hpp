@@ -52,7 +52,7 @@ class Dataset {
   // 0 <= index < size(). Throws DataError, naming the file, when it cannot be read or decoded.
   virtual Example get(std::int64_t index) const = 0;
   // The example with no more of its image than the frame needs, where that is less work; otherwise with all of it. The
-  // annotation is whole. Throws also what decode_image throws for a frame (data/decode.hpp).
+  // annotation is whole. `choose` is called once. Throws also what decode_image throws for a frame (data/decode.hpp).
   virtual FramedExample get_framed(std::int64_t index, const FrameChoice& choose) const;
   // Where example `index` came from: a file's path, or a description ("data_batch_1.bin, record 17"). For messages.
   virtual std::string source(std::int64_t index) const = 0;
@@ -71,6 +71,8 @@ struct OpenOptions {
   // Only so many examples of the split, the first of each class in turn or, where pixels have classes, evenly spaced;
   // in the old order. 0: all.
   std::int64_t limit = 0;
+  // Of image folders: an image that cannot be read is an error of its own, not of the whole set.
+  bool skip_unreadable = false;
 };
 
 enum class Layout { synthetic, cifar10, image_folders, annotated_folders, cityscapes };
@@ -88,7 +90,8 @@ Location locate_dataset(const std::string& path);
 //   annotated folders    train/*.jpg|jpeg|png, trainannot/*.png with val/, valannot/ or test/, testannot/, as CamVid
 //   Cityscapes           leftImg8bit/, gtFine/
 // The last two (data/segmentation_folders.hpp) are also found in a folder that is the only one in `path`.
-// Images are decoded once where the set is small (all of it within 1 GiB), on demand otherwise. Throws DataError,
+// Images are decoded once where the set is small (all of it within 1 GiB; in image folders, no image of more than 256 x
+// 256 pixels), on demand otherwise. Throws DataError,
 // naming the path and what was found, for anything else, a truncated or oversized file, a label out of range, an empty
 // folder, a class that only one split has.
 std::shared_ptr<const Dataset> open_dataset(const std::string& path, Split split, const OpenOptions& options = {});

@@ -24,10 +24,15 @@ struct File {
   std::int64_t label = 0;
 };
 
-std::vector<std::string> class_names(const std::string& folder) {
+std::vector<std::string> class_names(const std::string& folder, const std::string& other_split) {
   auto names = names_in(folder, is_folder);
-  if (names.empty()) throw_error<DataError>("{}: holds no folder per class", folder);
-  return names;
+  if (!names.empty()) return names;
+  if (!names_in(folder, is_image_file).empty()) {
+    throw_error<DataError>(
+        "{}: holds images but no folder per class: move each image into a folder that is named as its class, as in {}",
+        folder, other_split);
+  }
+  throw_error<DataError>("{}: holds no folder per class", folder);
 }
 
 void require_same_classes(const std::string& here, const std::vector<std::string>& ours, const std::string& there,
@@ -61,6 +66,11 @@ class FileDataset : public Dataset {
     const File& file = files_[static_cast<std::size_t>(index)];
     return {.image = read_image(file.path), .label = file.label};
   }
+  FramedExample get_framed(std::int64_t index, const FrameChoice& choose) const override {
+    const File& file = files_[static_cast<std::size_t>(index)];
+    Excerpt excerpt = read_image(file.path, choose);
+    return {{.image = std::move(excerpt.image), .label = file.label}, excerpt.box};
+  }
   std::string source(std::int64_t index) const override { return files_[static_cast<std::size_t>(index)].path; }
   const std::vector<std::string>& classes() const override { return classes_; }
 
@@ -79,14 +89,14 @@ class FileDataset : public Dataset {
 }  // namespace
 
 std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split split, std::int64_t limit,
-                                                  std::uint64_t max_decoded_bytes) {
+                                                  std::uint64_t max_decoded_bytes, bool skip_unreadable) {
   const std::string train = path + "/train";
   std::error_code ignored;
   const std::string test = fs::is_directory(path + "/test", ignored) ? path + "/test" : path + "/val";
   if (!fs::is_directory(train, ignored)) throw_error<DataError>("{}: has no folder train", path);
   if (!fs::is_directory(test, ignored)) throw_error<DataError>("{}: has no folder test or val", path);
-  auto classes = class_names(train);
-  const auto test_classes = class_names(test);
+  auto classes = class_names(train, test);
+  const auto test_classes = class_names(test, train);
   require_same_classes(train, classes, test, test_classes);
   require_same_classes(test, test_classes, train, classes);
 
@@ -98,7 +108,7 @@ std::shared_ptr<const Dataset> open_image_folders(const std::string& path, Split
   }
   const auto dataset = std::make_shared<FileDataset>(std::move(files), std::move(classes));
   if (dataset->file_bytes() > max_decoded_bytes) return dataset;
-  return held_in_memory(dataset, max_decoded_bytes);
+  return held_in_memory(dataset, {.bytes = max_decoded_bytes, .image_pixels = kMaxHeldPixels}, skip_unreadable);
 }
 
 }  // namespace bsg::data

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <numeric>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -42,13 +44,14 @@ struct Loader::State {
 
   void stop();
   void work();
-  Batch prepare(const Order& order, std::int64_t epoch, std::int64_t number) const;
 
   // What a worker made of a batch.
   struct Result {
     Batch batch;
+    std::vector<std::pair<std::int64_t, std::string>> skipped;  // examples, and what was wrong with them
     std::exception_ptr error;
   };
+  void prepare(const Order& order, std::int64_t epoch, std::int64_t number, Result& result) const;
 
   Context& context;
   const std::shared_ptr<const Dataset> dataset;
@@ -65,6 +68,10 @@ struct Loader::State {
   std::shared_ptr<const Order> order;           // null before the first start
   std::int64_t to_prepare = 0, to_deliver = 0;  // numbers of the next batch
   std::vector<std::optional<Result>> results;   // batch n is at n % prefetch
+
+  // Of the batches that were delivered; used by the thread that takes them.
+  std::set<std::int64_t> unreadable_examples;
+  Unreadable unreadable;
 
   std::vector<std::thread> workers;
 };
@@ -117,7 +124,7 @@ void Loader::State::work() {
     lock.unlock();
     Result result;
     try {
-      result.batch = prepare(*current_order, current_epoch, number);
+      prepare(*current_order, current_epoch, number, result);
     } catch (...) {
       result.error = std::current_exception();
     }
@@ -128,10 +135,11 @@ void Loader::State::work() {
   }
 }
 
-Batch Loader::State::prepare(const Order& current_order, std::int64_t current_epoch, std::int64_t number) const {
+void Loader::State::prepare(const Order& current_order, std::int64_t current_epoch, std::int64_t number,
+                            Result& result) const {
   const std::int64_t first = number * options.batch;
   const std::int64_t count = std::min(options.batch, static_cast<std::int64_t>(current_order.size()) - first);
-  Batch batch;
+  Batch& batch = result.batch;
   batch.images = Tensor::empty(context, {count, 3, transform->height(), transform->width()});
   const std::int64_t plane = std::int64_t{transform->height()} * transform->width();
   const bool pixels = transform->labels_pixels();
@@ -139,15 +147,26 @@ Batch Loader::State::prepare(const Order& current_order, std::int64_t current_ep
       Tensor::empty(context, pixels ? Shape{count, transform->height(), transform->width()} : Shape{count}, DType::i64);
   float* images = batch.images.data<float>();
   std::int64_t* labels = batch.labels.data<std::int64_t>();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t index = current_order[static_cast<std::size_t>(first + i)];
+  const auto load = [&](std::int64_t index, std::int64_t i) {
     Generator random(options.seed, kAugmentStream + static_cast<std::uint64_t>(current_epoch));
     random.set_position(static_cast<std::uint64_t>(index) * transform->draws());
-    batch.difficulty.push_back(
-        transform->load(*dataset, index, random, images + i * 3 * plane, labels + i * (pixels ? plane : 1)));
-    batch.indices.push_back(index);
+    return transform->load(*dataset, index, random, images + i * 3 * plane, labels + i * (pixels ? plane : 1));
+  };
+  const std::size_t size = current_order.size();
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::size_t further = 0;; ++further) {
+      const std::int64_t index = current_order[(static_cast<std::size_t>(first + i) + further) % size];
+      try {
+        batch.difficulty.push_back(load(index, i));
+        batch.indices.push_back(index);
+        break;
+      } catch (const DataError& error) {
+        if (!options.skip_unreadable) throw;
+        if (further + 1 == size) throw_error<DataError>("none of the {} images can be read: {}", size, error.what());
+        result.skipped.emplace_back(index, error.what());
+      }
+    }
   }
-  return batch;
 }
 
 Loader::Loader(Context& context, std::shared_ptr<const Dataset> dataset, std::shared_ptr<const Transform> transform,
@@ -159,6 +178,8 @@ Loader::~Loader() = default;
 std::int64_t Loader::batches() const { return state_->batches; }
 
 std::int64_t Loader::examples() const { return state_->examples; }
+
+const Unreadable& Loader::unreadable() const { return state_->unreadable; }
 
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   State& s = *state_;
@@ -192,6 +213,11 @@ bool Loader::next(Batch& batch) {
     ++s.to_deliver;
   }
   s.work_changed.notify_one();
+  for (auto& [index, message] : result.skipped) {
+    if (!s.unreadable_examples.insert(index).second) continue;
+    ++s.unreadable.examples;
+    if (s.unreadable.messages.size() < Unreadable::kMaxMessages) s.unreadable.messages.push_back(std::move(message));
+  }
   if (result.error) std::rethrow_exception(result.error);
   batch = std::move(result.batch);
   return true;

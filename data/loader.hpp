@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/dataset.hpp"
@@ -19,6 +20,9 @@ struct LoaderOptions {
   std::uint64_t seed = 0;  // of order, crops and mirroring
   int workers = 1;         // threads that prepare batches
   int prefetch = 4;        // batches that are ready ahead
+  // An example that cannot be read (DataError) is replaced by the next in the epoch's order that can, which then comes
+  // twice, and counted.
+  bool skip_unreadable = false;
 };
 
 struct Batch {
@@ -26,6 +30,13 @@ struct Batch {
   Tensor labels;                      // i64 [N], or [N, H, W] with kNoLabel
   std::vector<std::int64_t> indices;  // into the data set
   std::vector<float> difficulty;      // Example::difficulty
+};
+
+// What was replaced in the batches that were delivered.
+struct Unreadable {
+  std::int64_t examples = 0;          // different ones
+  std::vector<std::string> messages;  // what was wrong with the first of them, kMaxMessages at most
+  static constexpr std::size_t kMaxMessages = 5;
 };
 
 class Loader {
@@ -47,7 +58,11 @@ class Loader {
   // were not taken are dropped.
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
   // The next batch, or false after the last. An error that a worker met (DataError) is thrown here, at its batch.
+  // With skip_unreadable: when nothing can be read at all.
   bool next(Batch& batch);
+
+  // Since the loader was made.
+  const Unreadable& unreadable() const;
 
  private:
   struct State;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,8 +33,13 @@ class MemoryDataset : public Dataset {
   Source source_;
 };
 
-// The set, decoded, or itself where it turns out to decode to more than max_bytes. Throws what the first example that
-// cannot be decoded throws.
-std::shared_ptr<const Dataset> held_in_memory(const std::shared_ptr<const Dataset>& dataset, std::uint64_t max_bytes);
+struct HoldLimits {
+  std::uint64_t bytes = 0;                                               // of all pixels and labels
+  std::int64_t image_pixels = std::numeric_limits<std::int64_t>::max();  // of one image
+};
+// The set, decoded, or itself where it turns out to exceed a limit. Throws what the first example that cannot be
+// decoded throws, unless these are left for their get to throw it.
+std::shared_ptr<const Dataset> held_in_memory(const std::shared_ptr<const Dataset>& dataset, const HoldLimits& limits,
+                                              bool leave_unreadable = false);
 
 }  // namespace bsg::data

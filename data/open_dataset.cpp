@@ -73,7 +73,7 @@ std::shared_ptr<const Dataset> open_dataset(const std::string& path, Split split
     case Layout::image_folders:
       break;
   }
-  return open_image_folders(location.folder, split, options.limit);
+  return open_image_folders(location.folder, split, options.limit, kMaxDecodedBytes, options.skip_unreadable);
 }
 
 }  // namespace bsg::data

@@ -67,7 +67,7 @@ std::shared_ptr<const Dataset> opened(std::vector<Pair> pairs, PixelClasses clas
   for (const Pair& pair : pairs) bytes += bytes_of_file(pair.image) + bytes_of_file(pair.annotation);
   const auto dataset = std::make_shared<PairDataset>(std::move(pairs), std::move(classes));
   if (bytes > max_decoded_bytes) return dataset;
-  return held_in_memory(dataset, max_decoded_bytes);
+  return held_in_memory(dataset, {.bytes = max_decoded_bytes});
 }
 
 bool is_folder_at(const std::string& path) {

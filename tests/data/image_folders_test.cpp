@@ -109,6 +109,11 @@ TEST_CASE("image folders: what is not there or does not fit is named") {
     std::filesystem::create_directory(root / "train");
     check_rejected(folder, "train: holds no folder per class");
   }
+  SECTION("a split whose images lie in no class, as ImageNet's val does") {
+    std::filesystem::remove_all(root / "test");
+    put(folder / "val/ILSVRC2012_val_00000001.JPEG", png(1));
+    check_rejected(folder, "val: holds images but no folder per class: move each image into a folder");
+  }
   SECTION("a class without images") {
     std::filesystem::create_directory(root / "train" / "eel");
     std::filesystem::create_directory(root / "test" / "eel");
@@ -153,6 +158,40 @@ TEST_CASE("image folders: a large set is decoded on demand") {
   put(folder / "train/cat/2.jpeg", "no image");
   CHECK(by_decoded_size->get(0).image.pixels.back() == 7);
   CHECK_THROWS_AS(by_decoded_size->get(1), DataError);
+}
+
+TEST_CASE("image folders: photographs are decoded on demand, the part that is asked for") {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  const auto open = [&] { return open_dataset(folder.path().string(), Split::train); };
+  put(folder / "train/cat/1.JPEG", bsg::test::encode_jpeg(bsg::test::gradient(256, 256, 3)));
+  const auto held = open();
+  put(folder / "train/cat/1.JPEG", bsg::test::encode_jpeg(bsg::test::gradient(256, 257, 3)));
+  CHECK(held->get(0).image.width == 256);
+  const auto on_demand = open();
+  put(folder / "train/cat/1.JPEG", bsg::test::encode_jpeg(bsg::test::gradient(300, 400, 3)));
+  CHECK(on_demand->get(0).image.width == 400);
+  const auto framed = on_demand->get_framed(0, [](ImageSize whole) {
+    CHECK(whole.height == 300);
+    CHECK(whole.width == 400);
+    return Frame{{0, 80, 300, 320}, 30, 32};
+  });
+  CHECK(framed.example.image.width <= 50);
+  CHECK(framed.example.label == 0);
+  CHECK(framed.box.height == 37.5);
+  // Of a set in memory, the whole image.
+  const auto whole = held->get_framed(0, [](ImageSize) { return Frame{{0, 80, 200, 160}, 10, 10}; });
+  CHECK(whole.example.image.width == 256);
+  CHECK(whole.box.left == 80);
+}
+
+TEST_CASE("image folders: unreadable images are left for later where they are to be skipped") {
+  const TemporaryFolder folder;
+  write_small_set(folder);
+  put(folder / "train/cat/3.png", png(22).substr(0, 40));
+  const auto train = open_dataset(folder.path().string(), Split::train, {.skip_unreadable = true});
+  CHECK(train->get(1).image.pixels[0] == 21);
+  CHECK_THROWS_WITH(train->get(2), Contains("train/cat/3.png: bad PNG image"));
 }
 
 TEST_CASE("open_dataset: paths that hold no data set") {

@@ -1,11 +1,15 @@
 #include "data/image_transform.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "data/resize.hpp"
+#include "engine/core/error.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace bsg;
@@ -109,6 +113,156 @@ TEST_CASE("transform: half of the images are mirrored") {
     mirrored += is_mirrored ? 1 : 0;
   }
   CHECK(std::abs(mirrored - 200) < 50);
+}
+
+TEST_CASE("transform: resize, then the middle") {
+  ImageTransformOptions options = size(2, 2);
+  options.resize = 4;
+  std::vector<int> values;
+  for (int i = 0; i < 32; ++i) values.push_back(4 * i);
+  const Image image = grey(4, 8, values);
+  CHECK(applied(options, image, 1) == std::vector<int>{4 * 11, 4 * 12, 4 * 19, 4 * 20});
+  options.resize = 2;
+  CHECK(applied(options, image, 1) == reds(resize_and_crop(image, 2, 2)));
+  // Also an image of the network's size.
+  options.resize = 4;
+  CHECK(applied(options, grey(2, 2, {0, 100, 0, 100}), 1) == std::vector<int>{25, 75, 25, 75});
+}
+
+TEST_CASE("transform: random boxes have the areas, shapes and places that they should") {
+  // A data set that only notes what is asked for.
+  struct Notebook : Dataset {
+    explicit Notebook(ImageSize image) : whole(image) {}
+    std::int64_t size() const override { return 1; }
+    Example get(std::int64_t) const override { return {}; }
+    FramedExample get_framed(std::int64_t, const FrameChoice& choose) const override {
+      boxes.push_back(choose(whole).box);
+      return {{.image = {1, 1, {0, 0, 0}}}, {0, 0, 1, 1}};
+    }
+    std::string source(std::int64_t) const override { return ""; }
+    const std::vector<std::string>& classes() const override { return names; }
+    ImageSize whole;
+    std::vector<std::string> names;
+    mutable std::vector<Box> boxes;
+  };
+  ImageTransformOptions options = size(4, 4);
+  options.random_resized_crop = true;
+  options.crop_scale_min = 0.2;
+  const ImageTransform transform(options);
+  const auto boxes_of = [&](ImageSize image, std::uint64_t count) {
+    Notebook notebook(image);
+    std::vector<float> out(48);
+    std::int64_t label = 0;
+    for (std::uint64_t seed = 0; seed < count; ++seed) {
+      Generator random(seed);
+      transform.load(notebook, 0, random, out.data(), &label);
+      CHECK(random.position() <= transform.draws());
+    }
+    return notebook.boxes;
+  };
+  double least = 1, most = 0, narrowest = 9, widest = 0, shares = 0, left = 0;
+  for (const Box& box : boxes_of({600, 800}, 2000)) {
+    REQUIRE((box.top >= 0 && box.left >= 0 && box.top + box.height <= 600 && box.left + box.width <= 800));
+    const double share = box.height * box.width / 480000;
+    least = std::min(least, share);
+    most = std::max(most, share);
+    shares += share / 2000;
+    narrowest = std::min(narrowest, box.width / box.height);
+    widest = std::max(widest, box.width / box.height);
+    if (box.width < 800) left += box.left / (800 - box.width) / 2000;
+  }
+  CHECK(least == Approx(0.2).epsilon(0.02));
+  CHECK(most > 0.95);
+  CHECK(shares == Approx(0.495).epsilon(0.03));  // 0.6, less what does not fit
+  CHECK(narrowest == Approx(0.75).epsilon(0.01));
+  CHECK(widest == Approx(4.0 / 3).epsilon(0.01));
+  CHECK(left == Approx(0.5).epsilon(0.05));
+  // No box fits: the middle, in the nearest shape.
+  const Box wide = boxes_of({10, 1000}, 1)[0], tall = boxes_of({1000, 10}, 1)[0];
+  CHECK((wide.top == 0 && wide.height == 10 && wide.left == 493 && wide.width == 13));
+  CHECK((tall.left == 0 && tall.width == 10 && tall.top == 493 && tall.height == 13));
+}
+
+TEST_CASE("transform: augmentation draws at the places that CIFAR's always had") {
+  ImageTransformOptions options = size(2, 2);
+  options.crop_padding = 1;
+  options.flip = true;
+  CHECK(ImageTransform(options).draws() == 8);
+  std::vector<float> out(12);
+  Generator random(1);
+  ImageTransform(options).apply(grey(2, 2, {1, 2, 3, 4}), random, out.data());
+  CHECK(random.position() == 6);
+}
+
+TEST_CASE("jitter: each property alone") {
+  const Image image = {1, 2, {100, 50, 20, 10, 250, 0}};
+  const double grey0 = 0.299 * 100 + 0.587 * 50 + 0.114 * 20, grey1 = 0.299 * 10 + 0.587 * 250;
+  const auto spread = [](double grey, double factor, int value) {
+    return static_cast<int>(std::clamp(grey + factor * (value - grey) + 0.5, 0.0, 255.0));
+  };
+  double least = 2, most = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const auto jittered = [&](const ColorJitter& jitter) {
+      Image out = image;
+      Generator random(seed);
+      jitter_colors(out, jitter, random);
+      CHECK(random.position() <= kColorJitterDraws);
+      return out;
+    };
+    Generator random(seed, 0);
+    random.set_position(4);  // the order comes first
+    const double factor = 1 + 0.4 * (2 * random.uniform() - 1);
+    least = std::min(least, factor);
+    most = std::max(most, factor);
+    const Image brightness = jittered({.brightness = 0.4}), contrast = jittered({.contrast = 0.4}),
+                saturation = jittered({.saturation = 0.4});
+    int wrong = 0;
+    for (std::size_t i = 0; i < 6; ++i) {
+      const int value = image.pixels[i];
+      wrong += std::abs(brightness.pixels[i] - spread(0, factor, value)) > 1;
+      wrong += std::abs(contrast.pixels[i] - spread((grey0 + grey1) / 2, factor, value)) > 1;
+      wrong += std::abs(saturation.pixels[i] - spread(i < 3 ? grey0 : grey1, factor, value)) > 1;
+    }
+    CHECK(wrong == 0);
+  }
+  CHECK((least < 0.62 && most > 1.38));
+}
+
+TEST_CASE("jitter: all together, in every order; none draws nothing") {
+  const Image image = {1, 2, {100, 50, 20, 10, 250, 0}};
+  std::set<std::vector<int>> results;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Image out = image;
+    Generator random(seed);
+    jitter_colors(out, {1, 1, 1}, random);
+    CHECK(random.position() == kColorJitterDraws);
+    results.insert({out.pixels.begin(), out.pixels.end()});
+  }
+  CHECK(results.size() > 30);
+  Image out = image;
+  Generator random;
+  jitter_colors(out, {}, random);
+  CHECK(random.position() == 0);
+  CHECK(out.pixels == image.pixels);
+}
+
+TEST_CASE("transform: options out of their range are refused") {
+  const auto check_refused = [](auto change) {
+    ImageTransformOptions options = size(8, 10);
+    change(options);
+    CHECK_THROWS_AS(ImageTransform(options), ConfigError);
+  };
+  using Options = ImageTransformOptions;
+  check_refused([](Options& o) { o.resize = 9; });
+  check_refused([](Options& o) { o.resize = -1; });
+  check_refused([](Options& o) { o.crop_scale_min = 0; });
+  check_refused([](Options& o) { o.crop_scale_min = 1.5; });
+  check_refused([](Options& o) { o.color_jitter.saturation = -0.1; });
+  check_refused([](Options& o) { o.color_jitter.contrast = std::nan(""); });
+  check_refused([](Options& o) {
+    o.random_resized_crop = true;
+    o.crop_padding = 4;
+  });
 }
 
 TEST_CASE("resize: enlarging interpolates between the centres of pixels") {

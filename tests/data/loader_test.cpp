@@ -182,6 +182,49 @@ TEST_CASE("loader: an error is thrown at its batch, and the batches around it ar
   }
 }
 
+TEST_CASE("loader: with skip_unreadable, the next in the order takes the place, and what is wrong is counted once") {
+  Context context;
+  for (const int workers : {1, 3}) {
+    for (const bool shuffle : {false, true}) {
+      const auto dataset = std::make_shared<CountingDataset>(12, 5);
+      const LoaderOptions options = {
+          .batch = 3, .shuffle = shuffle, .seed = 2, .workers = workers, .skip_unreadable = true};
+      LoaderOptions plain = options;
+      plain.skip_unreadable = false;
+      Loader readable(context, std::make_shared<CountingDataset>(12), made(plain_4x4()), plain);
+      Loader loader(context, dataset, made(plain_4x4()), options);
+      for (std::int64_t epoch = 0; epoch < 2; ++epoch) {
+        const auto order = all_indices(batches_of(readable, epoch));
+        auto expected = order;
+        const auto at = static_cast<std::size_t>(std::find(order.begin(), order.end(), 5) - order.begin());
+        expected[at] = order[(at + 1) % 12];
+        const auto batches = batches_of(loader, epoch);
+        CHECK(all_indices(batches) == expected);
+        CHECK(batches[at / 3].labels.data<std::int64_t>()[at % 3] == expected[at] % 3);
+        // A run that is resumed sees the same.
+        const std::int64_t batch = static_cast<std::int64_t>(at) / 3;
+        Loader resumed(context, dataset, made(plain_4x4()), options);
+        check_equal(batches_of(resumed, epoch, batch), {batches.begin() + batch, batches.end()});
+        CHECK(resumed.unreadable().examples == 1);
+      }
+      CHECK(loader.unreadable().examples == 1);
+      CHECK(loader.unreadable().messages == std::vector<std::string>{"image 5: cannot be read"});
+      CHECK(readable.unreadable().examples == 0);
+    }
+  }
+}
+
+TEST_CASE("loader: with skip_unreadable, the last in the order is replaced by the first; nothing at all is an error") {
+  Context context;
+  const LoaderOptions options = {.batch = 2, .skip_unreadable = true};
+  Loader last(context, std::make_shared<CountingDataset>(4, 3), made(plain_4x4()), options);
+  CHECK(all_indices(batches_of(last, 0)) == std::vector<std::int64_t>{0, 1, 2, 0});
+  Loader none(context, std::make_shared<CountingDataset>(1, 0), made(plain_4x4()), options);
+  none.start(0);
+  Batch batch;
+  CHECK_THROWS_WITH(none.next(batch), "none of the 1 images can be read: image 0: cannot be read");
+}
+
 TEST_CASE("loader: no more batches are prepared ahead than asked for") {
   Context context;
   const auto dataset = std::make_shared<CountingDataset>(100);
