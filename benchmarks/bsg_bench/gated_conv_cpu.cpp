@@ -30,7 +30,7 @@ constexpr double kTolerance = 1e-5;
 // for the next gate are left too.
 class Problem {
  public:
-  Problem(Context& context, const ConvLayer& layer, bool residual, Generator random)
+  Problem(Context& context, const ConvLayer& layer, bool residual, cpu::WeightOrder order, Generator random)
       : context_(context),
         layer_(layer),
         with_residual_(residual),
@@ -38,7 +38,7 @@ class Problem {
         y_layout_{layer.outputs, layer.out_size(), layer.out_size(), layer.y_frame, 1},
         residual_layout_{y_layout_, 1},
         geometry_(x_layout_, {layer.kernel, layer.kernel, layer.stride, layer.padding(), 1}, y_layout_,
-                  with_residual_ ? &residual_layout_ : nullptr),
+                  with_residual_ ? &residual_layout_ : nullptr, order),
         x_(normal_values(layer.inputs * layer.size * layer.size, 1, random)),
         weight_(normal_values(layer.outputs * layer.inputs * layer.kernel * layer.kernel,
                               1 / std::sqrt(static_cast<double>(layer.inputs * layer.kernel * layer.kernel)), random)),
@@ -182,7 +182,9 @@ class Problem {
 
 void measure(Bench& bench, const ConvCase& c) {
   const std::int64_t batch = c.group.batch;
-  Problem problem(bench.context(), c.layer, c.with_residual(), c.random);
+  // As the plan has it.
+  const auto order = c.gated_inputs && !c.gated_outputs ? cpu::WeightOrder::inputs : cpu::WeightOrder::outputs;
+  Problem problem(bench.context(), c.layer, c.with_residual(), order, c.random);
   std::vector<Execution> executions;
   const auto add = [&](const std::string& gates, const Problem::Lists& lists) {
     problem.check(c.group.name + ", " + gates, lists, batch - 1, c.random.fork(2));

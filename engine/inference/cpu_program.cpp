@@ -102,7 +102,9 @@ class CpuProgram::Builder {
     whole_[static_cast<std::size_t>(node.y.index)] = y;
     const kernels::ConvWindow window{node.kernel_height, node.kernel_width, node.stride, node.padding, node.dilation};
     const std::int64_t residual_channels = residual_layout.planes.channels;
-    cpu::ConvGeometry geometry(x_layout, window, y_layout, residual >= 0 ? &residual_layout : nullptr);
+    cpu::ConvGeometry geometry(
+        x_layout, window, y_layout, residual >= 0 ? &residual_layout : nullptr,
+        options.input_gate && !options.output_gate ? cpu::WeightOrder::inputs : cpu::WeightOrder::outputs);
     need_scratch(geometry.scratch());
     std::vector<float> weight = cpu::lay_out_weights(geometry, node.weight);
     program_.steps_.emplace_back(Convolve{.x = x,

@@ -39,6 +39,10 @@ namespace cpu {
 
 enum class ConvMethod { direct, winograd };
 
+// How Winograd's weights lie: an output's together, for lists of outputs with gaps; or an input's for 16 outputs, for
+// complete lists of outputs and lists of inputs with gaps. Results are the same to the last bit.
+enum class WeightOrder { outputs, inputs };
+
 // The definition: vectors are cut out of the output plane in one of three ways, whichever takes the fewest: along a
 // row; along the whole plane, rows joined across the frame between them (when input and output have rows of one
 // length); or as half a vector in each of two rows. Pixels that a vector covers outside of the plane are not stored.
@@ -58,10 +62,10 @@ struct DirectGeometry {
 // Winograd's: inputs are transformed for a block of tile rows at a time; a block is multiplied and transformed back in
 // groups of as many tile rows as fill vectors best. Tile (i, j) of a group is number i * columns + j.
 //   transformed inputs  [position][active input][group of the block][tile]
-//   weights             [output / kBlock][position][channel][output % kBlock]
+//   weights             [output][position][channel], or by inputs [output / kBlock][position][channel][output % kBlock]
 //   products            [active output / kBlock][position][active output % kBlock][tile]
-// so that every register tile of outputs reads and writes in order. Inputs' strides are odd in cache lines: powers of
-// two would share a few sets.
+// so that every register tile of outputs reads and writes in order. Strides of inputs and weights are odd in cache
+// lines: powers of two would share a few sets.
 struct WinogradGeometry {
   static constexpr std::int64_t kPositions = 16;  // of a 4x4 tile of the input
   static constexpr std::int64_t kBlock = 16;
@@ -70,17 +74,21 @@ struct WinogradGeometry {
   std::int64_t group_rows = 0, group_tiles = 0;  // tile rows of a group; its tiles, padded to whole vectors
   std::int64_t block_rows = 0, block_tiles = 0;  // the same of a block
   std::int64_t input = 0;                        // elements from one position's transformed inputs to the next
-  std::int64_t x = 0, y = 0, residual = 0;       // offset of the first tile's first pixel
-  std::int64_t height = 0, width = 0;            // of y
+  WeightOrder order = WeightOrder::outputs;
+  std::int64_t weight_position = 0;         // elements from one position's weights to the next's
+  std::int64_t weight_output = 0;           // the same of outputs, or of blocks of outputs
+  std::int64_t x = 0, y = 0, residual = 0;  // offset of the first tile's first pixel
+  std::int64_t height = 0, width = 0;       // of y
 };
 
 // One layer, laid out once.
 struct ConvGeometry {
   // x.phases must be window.stride; x.frame at least window.padding. y.phases = 1. The residual may be null.
-  ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual);
+  ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual,
+               WeightOrder order = WeightOrder::outputs);
   // The same by a given method; winograd needs a 3x3 kernel of stride and dilation 1.
   ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual,
-               ConvMethod by);
+               ConvMethod by, WeightOrder order = WeightOrder::outputs);
 
   ConvMethod method;
   DirectGeometry direct;      // of the method direct

@@ -85,7 +85,7 @@ std::int64_t group_rows(std::int64_t columns, std::int64_t most, std::int64_t la
 }
 
 WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
-                                   const ResidualLayout* residual) {
+                                   const ResidualLayout* residual, WeightOrder order) {
   constexpr std::int64_t kTiles = 64;  // of a block, if its rows are not longer
   constexpr std::int64_t kLine = 16;
   const auto odd_lines = [](std::int64_t elements) { return (blocks(elements, kLine) | 1) * kLine; };
@@ -99,6 +99,10 @@ WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& windo
   w.block_tiles = odd_lines(w.block_rows / w.group_rows * w.group_tiles);
   // Behind the last channel's tiles, a row that is shorter than a vector is written to its end.
   w.input = odd_lines(x.channels * w.block_tiles + kLine);
+  w.order = order;
+  w.weight_position = order == WeightOrder::outputs ? x.channels : x.channels * WinogradGeometry::kBlock;
+  w.weight_output = order == WeightOrder::outputs ? odd_lines(WinogradGeometry::kPositions * w.weight_position)
+                                                  : WinogradGeometry::kPositions * w.weight_position;
   w.x = x.offset(-window.padding, -window.padding);
   w.y = y.offset(0, 0);
   w.residual = residual != nullptr ? residual->planes.offset(0, 0) : 0;
@@ -118,7 +122,7 @@ ConvMethod cheaper_method(const PlaneLayout& x, const ConvWindow& window, const 
   const std::int64_t pairs = x.channels * y.channels;
   const std::int64_t direct =
       choose_cut(y, rows_join(x, y, residual), lanes).vectors * (9 * pairs + kFinishVector * y.channels);
-  const WinogradGeometry w = winograd_geometry(x, window, y, residual);
+  const WinogradGeometry w = winograd_geometry(x, window, y, residual, WeightOrder::outputs);
   const std::int64_t vectors = blocks(w.rows, w.group_rows) * blocks(w.group_rows * w.columns, lanes);
   const std::int64_t winograd =
       vectors * (WinogradGeometry::kPositions * pairs + kTransformInput * x.channels + kTransformOutput * y.channels);
@@ -145,11 +149,11 @@ void transform_weight(const float* w, float* to, std::int64_t step) {
 }  // namespace
 
 ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
-                           const ResidualLayout* residual)
-    : ConvGeometry(x, window, y, residual, cheaper_method(x, window, y, residual)) {}
+                           const ResidualLayout* residual, WeightOrder order)
+    : ConvGeometry(x, window, y, residual, cheaper_method(x, window, y, residual), order) {}
 
 ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
-                           const ResidualLayout* residual, ConvMethod by)
+                           const ResidualLayout* residual, ConvMethod by, WeightOrder order)
     : method(by),
       x_row(x.row()),
       x_plane(x.plane()),
@@ -162,7 +166,7 @@ ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const
     residual_plane = residual->planes.plane();
   }
   if (method == ConvMethod::direct) direct = direct_geometry(x, window, y, residual);
-  if (method == ConvMethod::winograd) winograd = winograd_geometry(x, window, y, residual);
+  if (method == ConvMethod::winograd) winograd = winograd_geometry(x, window, y, residual, order);
 }
 
 std::int64_t ConvGeometry::scratch() const {
@@ -174,13 +178,18 @@ std::int64_t ConvGeometry::scratch() const {
 
 std::vector<float> lay_out_weights(const ConvGeometry& geometry, const std::vector<float>& weight) {
   if (geometry.method == ConvMethod::direct) return weight;
-  constexpr std::int64_t kBlock = WinogradGeometry::kBlock, kPositions = WinogradGeometry::kPositions;
-  const std::int64_t channels = geometry.x_channels, position = channels * kBlock;
-  std::vector<float> transformed(static_cast<std::size_t>(blocks(geometry.y_channels, kBlock) * kPositions * position));
-  for (std::int64_t k = 0; k < geometry.y_channels; ++k)
+  constexpr std::int64_t kBlock = WinogradGeometry::kBlock;
+  const WinogradGeometry& w = geometry.winograd;
+  const bool by_inputs = w.order == WeightOrder::inputs;
+  const std::int64_t channels = geometry.x_channels, outputs = geometry.y_channels;
+  std::vector<float> transformed(
+      static_cast<std::size_t>((by_inputs ? blocks(outputs, kBlock) : outputs) * w.weight_output));
+  for (std::int64_t k = 0; k < outputs; ++k) {
+    float* const to =
+        transformed.data() + (by_inputs ? k / kBlock * w.weight_output + k % kBlock : k * w.weight_output);
     for (std::int64_t c = 0; c < channels; ++c)
-      transform_weight(weight.data() + (k * channels + c) * 9,
-                       transformed.data() + k / kBlock * kPositions * position + c * kBlock + k % kBlock, position);
+      transform_weight(weight.data() + (k * channels + c) * 9, to + (by_inputs ? c * kBlock : c), w.weight_position);
+  }
   return transformed;
 }
 

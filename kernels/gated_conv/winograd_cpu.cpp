@@ -24,13 +24,13 @@ constexpr std::int64_t kPositions = WinogradGeometry::kPositions;
 constexpr std::int64_t kBlock = WinogradGeometry::kBlock;
 constexpr std::int64_t kMaxLanes = PlaneLayout::kSlack;
 
-// Outputs of a register tile, which is one vector of tiles wide. Those that lie side by side in memory share a pointer
-// to their weights; otherwise each has its own, and there are registers for half as many. Kept small where the address
-// sanitizer's checks make them slow to compile, as in direct_cpu.cpp.
+// Outputs of a register tile, which is one vector of tiles wide. With weights in the order of inputs they share a
+// pointer to their weights; otherwise each has its own, and there are registers for half as many. Kept small where the
+// address sanitizer's checks make them slow to compile, as in direct_cpu.cpp.
 #ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t kMaxTogether = 4, kMaxScattered = 2;
+constexpr std::size_t kMaxTogether = 4, kMaxApart = 2;
 #else
-constexpr std::size_t kMaxTogether = HWY_TARGET == HWY_AVX3 ? 16 : 8, kMaxScattered = 8;
+constexpr std::size_t kMaxTogether = HWY_TARGET == HWY_AVX3 ? 16 : 8, kMaxApart = 8;
 #endif
 
 // B^T d B of rows of a channel's tiles: to [position][group][tile].
@@ -77,7 +77,7 @@ struct Multiply {
   std::int64_t input_step;  // from one active input to the next
   std::int64_t input_position;
   const float* weight;  // as WinogradGeometry says
-  std::int64_t weight_position, weight_block;
+  std::int64_t weight_position, weight_output;
   const std::int32_t* inputs;
   std::int64_t input_count;
   const std::int32_t* outputs;
@@ -85,27 +85,25 @@ struct Multiply {
   float* products;       // as WinogradGeometry says
   std::int64_t product;  // from one active output to the next
   bool far;              // there are more weights than kNear
-  bool gaps;             // some inputs are off
 };
 
-// A layer's weights of more than 8 MB come from afar: they are asked for so many inputs ahead. Processors do that by
-// themselves where all of a line of weights is read and the lines follow each other; but not at a list's gaps, nor at
-// the steps from a position to the next.
+// Weights of more than 8 MB come from afar: in the order of inputs, whose list has gaps at which processors lose track,
+// they are asked for so many inputs ahead.
 constexpr std::int64_t kAhead = 24, kNear = 2 * 1024 * 1024;
 
 // kR active outputs, the first of which is number `output` of the list. What the loops need is copied out of the
 // arguments: for all that the compiler knows, a vector that is stored may change them.
-template <std::size_t kR, bool kScattered>
+template <std::size_t kR, WeightOrder kOrder>
 void multiply_tile(const Multiply& a, std::int64_t output) {
+  constexpr bool kTogether = kOrder == WeightOrder::inputs;
   const D d;
   const std::int64_t step = a.input_step, count = a.input_count, product = a.product;
   const std::int64_t input_position = a.input_position, weight_position = a.weight_position;
   const std::int32_t* const inputs = a.inputs;
-  const bool far = count >= kAhead && (kScattered ? a.gaps && a.far : a.far);
-  const float* weight[kScattered ? kR : 1];
-  for (std::size_t r = 0; r < (kScattered ? kR : 1); ++r) {
+  const float* weight[kTogether ? 1 : kR];
+  for (std::size_t r = 0; r < (kTogether ? 1 : kR); ++r) {
     const std::int64_t k = a.outputs[output + static_cast<std::int64_t>(r)];
-    weight[r] = a.weight + k / kBlock * a.weight_block + k % kBlock;
+    weight[r] = a.weight + (kTogether ? k / kBlock * a.weight_output + k % kBlock : k * a.weight_output);
   }
   const float* input = a.input;
   float* to = a.products + (output / kBlock * kPositions * kBlock + output % kBlock) * product;
@@ -113,27 +111,22 @@ void multiply_tile(const Multiply& a, std::int64_t output) {
     Vector sum[kR];
     for (std::size_t r = 0; r < kR; ++r) sum[r] = hn::Zero(d);
     const auto add = [&](std::int64_t i, const float* x) HWY_ATTR {
-      const std::int64_t at = inputs[i] * kBlock;
+      const std::int64_t at = kTogether ? inputs[i] * kBlock : inputs[i];
       const Vector value = hn::LoadU(d, x);
       for (std::size_t r = 0; r < kR; ++r) {
-        const float w = kScattered ? weight[r][at] : weight[0][at + static_cast<std::int64_t>(r)];
+        const float w = kTogether ? weight[0][at + static_cast<std::int64_t>(r)] : weight[r][at];
         sum[r] = hn::MulAdd(hn::Set(d, w), value, sum[r]);
       }
     };
     const float* x = input;
     std::int64_t i = 0;
-    if (far) {
-      // Of the first output and of the last, which is seldom more than a cache line away.
-      const auto ask = [&](std::int64_t ahead) {
-        __builtin_prefetch(weight[0] + ahead);
-        if (kScattered && kR > 1) __builtin_prefetch(weight[kR - 1] + ahead);
-      };
+    if (kTogether && a.far && count >= kAhead) {
       for (; i < count - kAhead; ++i, x += step) {
-        ask(inputs[i + kAhead] * kBlock);
+        __builtin_prefetch(weight[0] + inputs[i + kAhead] * kBlock);
         add(i, x);
       }
       for (; i < count; ++i, x += step) {
-        ask(weight_position + inputs[i + kAhead - count] * kBlock);
+        __builtin_prefetch(weight[0] + weight_position + inputs[i + kAhead - count] * kBlock);
         add(i, x);
       }
     }
@@ -148,35 +141,37 @@ void multiply_tile(const Multiply& a, std::int64_t output) {
 
 using Tile = void (*)(const Multiply&, std::int64_t);
 
-// multiply_tile<r + 1, kScattered> at [r]
-template <bool kScattered, std::size_t... r>
+// multiply_tile<r + 1, kOrder> at [r]
+template <WeightOrder kOrder, std::size_t... r>
 constexpr std::array<Tile, sizeof...(r)> tiles_of(std::index_sequence<r...>) {
-  return {multiply_tile<r + 1, kScattered>...};
+  return {multiply_tile<r + 1, kOrder>...};
 }
 
-void multiply(const Multiply& a) {
-  static constexpr auto kTogether = tiles_of<false>(std::make_index_sequence<kMaxTogether>());
-  static constexpr auto kScattered = tiles_of<true>(std::make_index_sequence<kMaxScattered>());
-  constexpr auto kTogetherSize = static_cast<std::int64_t>(kMaxTogether);
-  constexpr auto kScatteredSize = static_cast<std::int64_t>(kMaxScattered);
+// No tile crosses the end of a block of products.
+std::int64_t rest_of_block(const Multiply& a, std::int64_t k) {
+  return std::min(a.output_count, (k / kBlock + 1) * kBlock) - k;
+}
+
+void multiply_together(const Multiply& a) {
+  static constexpr auto kTiles = tiles_of<WeightOrder::inputs>(std::make_index_sequence<kMaxTogether>());
   for (std::int64_t k = 0; k < a.output_count;) {
-    // To the end of the block of products.
-    const std::int64_t rest = std::min(a.output_count, (k / kBlock + 1) * kBlock) - k;
-    // Outputs whose weights lie side by side.
-    std::int64_t run = 1;
-    while (run < std::min(rest, kTogetherSize) && a.outputs[k + run] == a.outputs[k + run - 1] + 1 &&
-           a.outputs[k + run] % kBlock != 0)
-      ++run;
-    // Otherwise as many nearly equal tiles as the rest needs: one of a single output would wait for its loads.
-    const std::int64_t blocks = (rest + kScatteredSize - 1) / kScatteredSize;
-    const std::int64_t scattered = (rest + blocks - 1) / blocks;
-    if (run >= scattered) {
-      kTogether[static_cast<std::size_t>(run - 1)](a, k);
-      k += run;
-    } else {
-      kScattered[static_cast<std::size_t>(scattered - 1)](a, k);
-      k += scattered;
-    }
+    const std::int64_t most = std::min(rest_of_block(a, k), static_cast<std::int64_t>(kMaxTogether));
+    std::int64_t run = 1;  // outputs whose weights lie side by side
+    while (run < most && a.outputs[k + run] == a.outputs[k + run - 1] + 1 && a.outputs[k + run] % kBlock != 0) ++run;
+    kTiles[static_cast<std::size_t>(run - 1)](a, k);
+    k += run;
+  }
+}
+
+void multiply_apart(const Multiply& a) {
+  static constexpr auto kTiles = tiles_of<WeightOrder::outputs>(std::make_index_sequence<kMaxApart>());
+  constexpr auto kMost = static_cast<std::int64_t>(kMaxApart);
+  for (std::int64_t k = 0; k < a.output_count;) {
+    // As many nearly equal tiles as the rest needs: one of a single output would wait for its loads.
+    const std::int64_t rest = rest_of_block(a, k), tiles = (rest + kMost - 1) / kMost;
+    const std::int64_t outputs = (rest + tiles - 1) / tiles;
+    kTiles[static_cast<std::size_t>(outputs - 1)](a, k);
+    k += outputs;
   }
 }
 
@@ -280,7 +275,6 @@ void conv(const GatedConv& a) {
   const WinogradGeometry& w = g.winograd;
   float* const input = a.scratch;
   float* const products = input + kPositions * w.input;
-  const bool far = kPositions * g.x_channels * g.y_channels > kNear;
   for (std::int64_t block = 0; block < w.rows; block += w.block_rows) {
     const std::int64_t block_end = std::min(block + w.block_rows, w.rows);
     with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
@@ -291,10 +285,22 @@ void conv(const GatedConv& a) {
     for (std::int64_t first = block; first < block_end; first += w.group_rows) {
       const std::int64_t rows = std::min(w.group_rows, block_end - first);
       const float* const group = input + (first - block) / w.group_rows * w.group_tiles;
-      for (std::int64_t tile = 0; tile < rows * w.columns; tile += lanes)
-        multiply({group + tile, w.block_tiles, w.input, a.weight, g.x_channels * kBlock,
-                  kPositions * g.x_channels * kBlock, a.inputs, a.input_count, a.outputs, a.output_count,
-                  products + tile, w.group_tiles, far, a.input_count < g.x_channels});
+      for (std::int64_t tile = 0; tile < rows * w.columns; tile += lanes) {
+        const Multiply products_of_tile = {group + tile,
+                                           w.block_tiles,
+                                           w.input,
+                                           a.weight,
+                                           w.weight_position,
+                                           w.weight_output,
+                                           a.inputs,
+                                           a.input_count,
+                                           a.outputs,
+                                           a.output_count,
+                                           products + tile,
+                                           w.group_tiles,
+                                           kPositions * g.x_channels * g.y_channels > kNear};
+        w.order == WeightOrder::inputs ? multiply_together(products_of_tile) : multiply_apart(products_of_tile);
+      }
       with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
         if (w.group_tiles == kMaxLanes) {
           transform_outputs<kMaxLanes>(tag, a, products, first, rows);

@@ -17,6 +17,7 @@ using namespace bsg;
 using namespace bsg::kernels;
 using cpu::ConvGeometry;
 using cpu::ConvMethod;
+using cpu::WeightOrder;
 
 namespace {
 
@@ -29,6 +30,15 @@ struct Case {
 };
 
 constexpr ConvWindow k3x3{3, 3, 1, 1, 1};
+
+// A method and how it has its weights.
+struct Way {
+  ConvMethod method;
+  WeightOrder order = WeightOrder::outputs;
+};
+
+const std::vector<Way> kWays = {
+    {ConvMethod::direct}, {ConvMethod::winograd}, {ConvMethod::winograd, WeightOrder::inputs}};
 
 const std::vector<Case> kCases = {
     // Vectors along rows, row pairs, planes; every number of outputs that a register tile may have.
@@ -137,7 +147,7 @@ std::vector<float> placed(const Sample& sample, const PlaneLayout& layout) {
   return phases;
 }
 
-void check(const Problem& problem, ConvMethod method, const std::vector<std::int32_t>& inputs,
+void check(const Problem& problem, const Way& way, const std::vector<std::int32_t>& inputs,
            const std::vector<std::int32_t>& outputs, bool relu, bool scaled) {
   const Case& c = problem.c;
   const PlaneLayout x{c.channels, c.height, c.width, c.window.padding + c.more_frame, c.window.stride};
@@ -146,10 +156,10 @@ void check(const Problem& problem, ConvMethod method, const std::vector<std::int
   if (c.residual_channels > 0)
     residual = {{c.residual_channels, problem.residual.height, problem.residual.width, 1, c.residual_stride},
                 c.residual_stride};
-  const ConvGeometry geometry(x, c.window, y, c.residual_channels > 0 ? &residual : nullptr, method);
-  CAPTURE(c.channels, c.height, c.width, c.outputs, c.window.height, c.window.stride, method == ConvMethod::winograd,
-          inputs.size(), outputs.size(), relu, scaled,
-          hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets()));
+  const ConvGeometry geometry(x, c.window, y, c.residual_channels > 0 ? &residual : nullptr, way.method, way.order);
+  CAPTURE(c.channels, c.height, c.width, c.outputs, c.window.height, c.window.stride,
+          way.method == ConvMethod::winograd, way.order == WeightOrder::inputs, inputs.size(), outputs.size(), relu,
+          scaled, hwy::TargetName(hwy::SupportedTargets() & -hwy::SupportedTargets()));
 
   const std::vector<float> planes = placed(problem.x, x), weight = cpu::lay_out_weights(geometry, problem.weight);
   const std::vector<float> residual_planes =
@@ -222,27 +232,27 @@ TEST_CASE("gated convolutions are at most twice as far from double as plain floa
   for_each_target([] {
     for (const Case& c : kCases) {
       const Problem problem(c);
-      for (const ConvMethod method : {ConvMethod::direct, ConvMethod::winograd}) {
+      for (const Way& way : kWays) {
         const bool winograd_can =
             c.window.height == 3 && c.window.width == 3 && c.window.stride == 1 && c.window.dilation == 1;
-        if (method == ConvMethod::winograd && !winograd_can) continue;
-        check(problem, method, every(c.channels), every(c.outputs), true, false);
-        check(problem, method, every(c.channels, 2), every(c.outputs), false, true);
-        check(problem, method, every(c.channels), every(c.outputs, 2), true, true);
-        check(problem, method, every(c.channels, 3), {static_cast<std::int32_t>(c.outputs - 1)}, false, false);
-        check(problem, method, {}, every(c.outputs), true, false);
-        check(problem, method, every(c.channels), {}, true, false);
+        if (way.method == ConvMethod::winograd && !winograd_can) continue;
+        check(problem, way, every(c.channels), every(c.outputs), true, false);
+        check(problem, way, every(c.channels, 2), every(c.outputs), false, true);
+        check(problem, way, every(c.channels), every(c.outputs, 2), true, true);
+        check(problem, way, every(c.channels, 3), {static_cast<std::int32_t>(c.outputs - 1)}, false, false);
+        check(problem, way, {}, every(c.outputs), true, false);
+        check(problem, way, every(c.channels), {}, true, false);
       }
     }
   });
 }
 
 TEST_CASE("any number of outputs, side by side or scattered, gives the bits of all of them", "[gated_conv]") {
-  for (const ConvMethod method : {ConvMethod::direct, ConvMethod::winograd})
+  for (const Way& way : kWays)
     for (const std::int64_t side : {8, 32}) {
       const std::int64_t channels = 37;
       const PlaneLayout x{5, side, side, 1, 1}, y{channels, side, side, 1, 1};
-      const ConvGeometry geometry(x, k3x3, y, nullptr, method);
+      const ConvGeometry geometry(x, k3x3, y, nullptr, way.method, way.order);
       const std::vector<float> planes = placed(Sample(5, side, side, 1), x);
       const std::vector<float> weight = cpu::lay_out_weights(geometry, random_values(channels * 45, 1, 2));
       const std::vector<float> bias = random_values(channels, 1, 3);
@@ -277,6 +287,31 @@ TEST_CASE("any number of outputs, side by side or scattered, gives the bits of a
                              all.begin() + k * y.plane()));
       }
     }
+}
+
+TEST_CASE("the order of Winograd's weights changes no bit", "[gated_conv]") {
+  const PlaneLayout x{21, 14, 14, 1, 1}, y{37, 14, 14, 1, 1};
+  const std::vector<float> planes = placed(Sample(21, 14, 14, 1), x), values = random_values(37 * 21 * 9, 1, 2),
+                           bias = random_values(37, 1, 3);
+  const std::vector<std::int32_t> inputs = every(21, 2), outputs = every(37);
+  const auto run = [&](WeightOrder order) {
+    const ConvGeometry geometry(x, k3x3, y, nullptr, ConvMethod::winograd, order);
+    const std::vector<float> weight = cpu::lay_out_weights(geometry, values);
+    std::vector<float> result(static_cast<std::size_t>(y.size())),
+        scratch(static_cast<std::size_t>(geometry.scratch()));
+    cpu::gated_conv({.geometry = &geometry,
+                     .x = planes.data(),
+                     .weight = weight.data(),
+                     .bias = bias.data(),
+                     .inputs = inputs.data(),
+                     .input_count = 11,
+                     .outputs = outputs.data(),
+                     .output_count = 37,
+                     .y = result.data(),
+                     .scratch = scratch.data()});
+    return result;
+  };
+  CHECK(run(WeightOrder::outputs) == run(WeightOrder::inputs));
 }
 
 TEST_CASE("a NaN that enters a sum is not taken for zero by the ReLU", "[gated_conv]") {
