@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string>
 
-#include "engine/core/error.hpp"
 #include "engine/ops/adaptive_average_pool2d.hpp"
 #include "engine/ops/bilinear_resize.hpp"
 #include "engine/ops/cast.hpp"
@@ -89,6 +88,15 @@ nn::Scores PspNet::run(const nn::Pass& pass, const Var& images, std::vector<nn::
   return scores;
 }
 
-void PspNet::lower(inference::Graph&) const { throw_error<ConfigError>("PSPNet: no inference plan yet"); }
+void PspNet::lower(inference::Graph& graph) const {
+  const inference::Value fourth = lower_features(graph).fourth;
+  std::vector<inference::Value> joined = {fourth};
+  for (std::size_t i = 0; i < levels_.size(); ++i) {
+    const inference::Value pooled = graph.adaptive_average_pool(fourth, kBins[i], kBins[i]);
+    joined.push_back(graph.convolution(pooled, levels_[i]->conv, levels_[i]->bn, {.relu = true}));
+  }
+  const inference::Value hidden = graph.convolution(graph.concat(joined), head_->conv, head_->bn, {.relu = true});
+  graph.pixel_scores(graph.convolution(hidden, head_->classifier));
+}
 
 }  // namespace bsg::models

@@ -9,7 +9,7 @@ namespace {
 class CpuExecutor final : public Executor {
  public:
   CpuExecutor(Context& context, const Graph& graph)
-      : context_(context), image_(graph.shape(Value{0})), classes_(graph.classes()), program_(graph) {
+      : context_(context), image_(graph.shape(Value{0})), output_(graph.output()), program_(graph) {
     const auto threads = static_cast<std::int64_t>(context.threads());
     planes_ = Tensor::zeros(context, {threads, program_.plane_elements()});
     sums_ = Tensor::empty(context, {threads, program_.sum_elements()});
@@ -22,14 +22,14 @@ class CpuExecutor final : public Executor {
   Output run(const Tensor& given, const RunOptions& options) override {
     const Tensor images = given.to(context_);
     const std::int64_t batch = images.shape()[0];
-    Output output{Tensor::empty(context_, {batch, classes_}),
+    Output output{Tensor::empty(context_, output_.batch(batch)),
                   Tensor::empty(context_, {batch, program_.modules()}, DType::i32), Tensor()};
     if (options.gates) output.gates = Tensor::empty(context_, {batch, program_.all_gates()}, DType::u8);
     const auto sample = [&](std::int64_t n) {
       return Sample{
           .image = images.data<float>() + n * image_.channels * image_.height * image_.width,
           .skip = options.execution == Execution::gated,
-          .logits = output.logits.data<float>() + n * classes_,
+          .logits = output.logits.data<float>() + n * output_.numel(),
           .open = output.open.data<std::int32_t>() + n * program_.modules(),
           .gates = options.gates ? output.gates.data<std::uint8_t>() + n * program_.all_gates() : nullptr,
       };
@@ -75,7 +75,7 @@ class CpuExecutor final : public Executor {
 
   Context& context_;
   const Graph::ValueShape image_;
-  const std::int64_t classes_;
+  const Graph::OutputShape output_;
   const CpuProgram program_;
   Tensor planes_, sums_, scratch_, masks_, open_, open_count_;  // [threads, ...]
 };

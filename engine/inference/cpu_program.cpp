@@ -133,6 +133,38 @@ class CpuProgram::Builder {
         MaxPool{x, y, x_layout, y_layout, window, sums_[static_cast<std::size_t>(node.y.index)]});
   }
 
+  void add(const Graph::AdaptiveAveragePool& node) {
+    const int x = read(whole(node.x));
+    const PlaneLayout x_layout = layout(node.x), y_layout = layout(node.y);
+    const int y = whole_[static_cast<std::size_t>(node.y.index)] = new_value(y_layout);
+    program_.steps_.emplace_back(AdaptivePool{x, y, x_layout, y_layout});
+  }
+
+  void add(const Graph::Concat& node) {
+    const PlaneLayout y_layout = layout(node.y);
+    const int y = whole_[static_cast<std::size_t>(node.y.index)] = new_value(y_layout);
+    std::int64_t first = 0;
+    for (const Value part : node.parts) {
+      // Not done until the last part is there, whoever reads it.
+      const int x = read(whole(part));
+      read(y);
+      const PlaneLayout x_layout = layout(part);
+      program_.steps_.emplace_back(Place{x, y, first, x_layout, y_layout, resize(x_layout, node.y)});
+      first += x_layout.channels;
+    }
+  }
+
+  void add(const Graph::PixelScores& node) {
+    const int x = read(whole(node.x));
+    program_.steps_.emplace_back(ScorePixels{x, layout(node.x), resize(layout(node.x), Value{0})});
+  }
+
+  cpu::BilinearPlanes resize(const PlaneLayout& from, Value to) {
+    const Graph::ValueShape& shape = graph_.shape(to);
+    need_scratch(from.width);
+    return cpu::BilinearPlanes(from.height, from.width, shape.height, shape.width);
+  }
+
   void add(const Graph::Decision& node) {
     need_scratch(node.hidden.inputs + node.hidden.outputs + node.output.outputs);
     program_.steps_.emplace_back(Decide{node.gate.index, mean_of(node.x), node.hidden, node.output});
@@ -245,6 +277,29 @@ void CpuProgram::execute(const MaxPool& step, const Sample&, const Worker& worke
   const auto [begin, end] = share(step.x_layout.channels, worker);
   cpu::max_pool_planes(step.window, step.x_layout, planes_of(step.x, worker), step.y_layout, begin, end,
                        planes_of(step.y, worker), step.sums < 0 ? nullptr : worker.sums + step.sums, worker.scratch);
+}
+
+void CpuProgram::execute(const AdaptivePool& step, const Sample&, const Worker& worker) const {
+  const auto [begin, end] = share(step.x_layout.channels, worker);
+  cpu::adaptive_average_pool_planes(step.x_layout, planes_of(step.x, worker), step.y_layout, begin, end,
+                                    planes_of(step.y, worker));
+}
+
+void CpuProgram::execute(const Place& step, const Sample&, const Worker& worker) const {
+  const auto [begin, end] = share(step.x_layout.channels, worker);
+  const PlaneLayout &from = step.x_layout, &to = step.y_layout;
+  for (std::int64_t c = begin; c < end; ++c)
+    step.resize.resize(planes_of(step.x, worker) + c * from.plane() + from.offset(0, 0), from.row(),
+                       planes_of(step.y, worker) + (step.first + c) * to.plane() + to.offset(0, 0), to.row(),
+                       worker.scratch);
+}
+
+void CpuProgram::execute(const ScorePixels& step, const Sample& sample, const Worker& worker) const {
+  const auto [begin, end] = share(step.layout.channels, worker);
+  for (std::int64_t c = begin; c < end; ++c)
+    step.resize.resize(planes_of(step.x, worker) + c * step.layout.plane() + step.layout.offset(0, 0),
+                       step.layout.row(), sample.logits + c * step.resize.out_height() * step.resize.out_width(),
+                       step.resize.out_width(), worker.scratch);
 }
 
 // Every worker decides for itself: that takes less time than to wait for one that does.

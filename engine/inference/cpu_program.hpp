@@ -12,6 +12,7 @@
 #include "kernels/gate/gate.hpp"
 #include "kernels/gated_conv/gated_conv.hpp"
 #include "kernels/pool2d/pool_planes.hpp"
+#include "kernels/resize/resize_planes.hpp"
 
 namespace bsg::inference {
 
@@ -19,7 +20,7 @@ namespace bsg::inference {
 struct Sample {
   const float* image = nullptr;   // [channels][height][width]
   bool skip = true;               // channels that are off; otherwise they are computed and multiplied by zero
-  float* logits = nullptr;        // [classes]
+  float* logits = nullptr;        // [classes], or [classes][height][width]
   std::int32_t* open = nullptr;   // [gating modules]: gates that are on
   std::uint8_t* gates = nullptr;  // of all modules, 0 or 1
 };
@@ -86,6 +87,22 @@ class CpuProgram {
     kernels::cpu::PoolWindow window;
     std::int64_t sums;  // as above
   };
+  struct AdaptivePool {
+    int x, y;
+    kernels::PlaneLayout x_layout, y_layout;
+  };
+  // One part of a concatenation.
+  struct Place {
+    int x, y;
+    std::int64_t first;  // channel of y
+    kernels::PlaneLayout x_layout, y_layout;
+    kernels::cpu::BilinearPlanes resize;
+  };
+  struct ScorePixels {
+    int x;
+    kernels::PlaneLayout layout;
+    kernels::cpu::BilinearPlanes resize;
+  };
   struct Decide {
     int gate;
     Mean mean;
@@ -95,13 +112,16 @@ class CpuProgram {
     Mean mean;
     Graph::Product product;
   };
-  using Step = std::variant<Load, Split, Convolve, MaxPool, Decide, Classify>;
+  using Step = std::variant<Load, Split, Convolve, MaxPool, AdaptivePool, Place, ScorePixels, Decide, Classify>;
   class Builder;
 
   void execute(const Load& step, const Sample& sample, const Worker& worker) const;
   void execute(const Split& step, const Sample& sample, const Worker& worker) const;
   void execute(const Convolve& step, const Sample& sample, const Worker& worker) const;
   void execute(const MaxPool& step, const Sample& sample, const Worker& worker) const;
+  void execute(const AdaptivePool& step, const Sample& sample, const Worker& worker) const;
+  void execute(const Place& step, const Sample& sample, const Worker& worker) const;
+  void execute(const ScorePixels& step, const Sample& sample, const Worker& worker) const;
   void execute(const Decide& step, const Sample& sample, const Worker& worker) const;
   void execute(const Classify& step, const Sample& sample, const Worker& worker) const;
   float* planes_of(int value, const Worker& worker) const {

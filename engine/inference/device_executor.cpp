@@ -48,7 +48,7 @@ class DeviceExecutor final : public Executor {
       : context_(context),
         runtime_(context.backend().runtime),
         image_(graph.shape(Value{0})),
-        classes_(graph.classes()),
+        output_(graph.output()),
         program_(context, graph, precision) {}
 
   Output run(const Tensor& images, const RunOptions& options) override {
@@ -56,7 +56,7 @@ class DeviceExecutor final : public Executor {
     if (samples > program_.max_samples())
       throw_error<ShapeError>("inference plan: a batch of {} images, device {} takes at most {}", samples,
                               to_string(context_.device()), program_.max_samples());
-    Output output{Tensor::empty(context_, {samples, classes_}),
+    Output output{Tensor::empty(context_, output_.batch(samples)),
                   Tensor::empty(context_, {samples, program_.modules()}, DType::i32), Tensor()};
     if (options.gates) output.gates = Tensor::empty(context_, {samples, program_.all_gates()}, DType::u8);
     if (samples == 0) return output;
@@ -144,7 +144,7 @@ class DeviceExecutor final : public Executor {
   Context& context_;
   const DeviceRuntime& runtime_;
   const Graph::ValueShape image_;
-  const std::int64_t classes_;
+  const Graph::OutputShape output_;
   const DeviceProgram program_;
   Context host_;
   Tensor memory_;                       // u8

@@ -181,6 +181,48 @@ class DeviceProgram::Builder {
     program_.steps_.emplace_back(step);
   }
 
+  void add(const Graph::AdaptiveAveragePool& node) {
+    const Graph::ValueShape& x = graph_.shape(node.x);
+    const Graph::ValueShape& y = graph_.shape(node.y);
+    const int from = read(node.x), to = values_[static_cast<std::size_t>(node.y.index)] = new_buffer(bytes_of(y));
+    program_.steps_.emplace_back(AdaptivePool{from, to, {x.channels, x.height, x.width, y.height, y.width}});
+  }
+
+  void add(const Graph::Concat& node) {
+    const Graph::ValueShape& y = graph_.shape(node.y);
+    const int to = values_[static_cast<std::size_t>(node.y.index)] = new_buffer(bytes_of(y));
+    std::int64_t first = 0;
+    for (const Value part : node.parts) {
+      const Graph::ValueShape& x = graph_.shape(part);
+      int from = read(part);
+      if (x.height != y.height || x.width != y.width) {
+        const int resized = new_buffer(bytes_of({x.channels, y.height, y.width}));
+        program_.steps_.emplace_back(Resize{from, resized, resize(x, y)});
+        from = read(resized);
+      }
+      read(to);
+      program_.steps_.emplace_back(Place{from, to, y.height * y.width, x.channels, first, y.channels});
+      first += x.channels;
+    }
+  }
+
+  void add(const Graph::PixelScores& node) {
+    const Graph::ValueShape& x = graph_.shape(node.x);
+    const Graph::ValueShape& image = graph_.shape(Value{0});
+    const int from = read(node.x);
+    const int wide = compute_ == ConvCompute::bf16 ? new_buffer(x.channels * x.height * x.width * 4) : -1;
+    program_.logits_ = new_buffer(x.channels * image.height * image.width * 4);
+    program_.steps_.emplace_back(ScorePixels{from, wide, resize(x, image)});
+  }
+
+  kernels::ResizeShape resize(const Graph::ValueShape& x, const Graph::ValueShape& y) const {
+    for (const std::int64_t extent : {x.height, x.width, y.height, y.width})
+      if (extent > device::kLargestResizeExtent)
+        throw_error<ShapeError>("inference plan: {}x{} resized to {}x{}: device {} takes extents up to {}", x.height,
+                                x.width, y.height, y.width, to_string(context_.device()), device::kLargestResizeExtent);
+    return {x.channels, x.height, x.width, y.height, y.width, false};
+  }
+
   Mean mean_of(Value x) {
     const Mean mean = *means_[static_cast<std::size_t>(x.index)];
     read(mean.sums);
@@ -293,6 +335,35 @@ class DeviceProgram::Runner {
       pool<float>(step, p_.backend_.f32);
   }
 
+  void operator()(const AdaptivePool& step) const {
+    typed([&]<class T>(const kernels::TypedKernels<T>& kernels) {
+      kernels::AdaptivePoolShape shape = step.shape;
+      const std::int64_t channels = shape.planes;
+      shape.planes *= samples_;
+      kernels.adaptive_average_pool2d(launch_, shape, channels, at<T>(step.x), at<T>(step.y));
+    });
+  }
+
+  void operator()(const Resize& step) const {
+    typed([&]<class T>(const kernels::TypedKernels<T>& kernels) {
+      resize(kernels, step.shape, at<T>(step.x), at<T>(step.y));
+    });
+  }
+
+  void operator()(const Place& step) const {
+    typed([&]<class T>(const kernels::TypedKernels<T>& kernels) {
+      kernels.copy_columns(launch_, samples_ * step.pixels, step.channels, at<T>(step.x), step.channels,
+                           at<T>(step.y) + step.first, step.y_channels, false);
+    });
+  }
+
+  void operator()(const ScorePixels& step) const {
+    if (step.wide >= 0)
+      p_.backend_.from_bf16(launch_, samples_ * step.shape.planes * step.shape.height * step.shape.width,
+                            at<simt::bfloat16>(step.x), at<float>(step.wide));
+    resize(p_.backend_.f32, step.shape, at<float>(step.wide >= 0 ? step.wide : step.x), at<float>(p_.logits_));
+  }
+
   void operator()(const Decide& step) const {
     const device::GateLayers layers{.inputs = step.mean.channels,
                                     .hidden = step.hidden,
@@ -333,6 +404,20 @@ class DeviceProgram::Runner {
     if (step.sums < 0) return;
     const device::ChannelsLastShape result{samples_, shape.out_height() * shape.out_width(), channels};
     kernels.sum_channels(launch_, result, at<T>(step.y), 1, at<float>(step.sums));
+  }
+  // run(kernels of the activations' type).
+  template <class Run>
+  void typed(const Run& run) const {
+    if (p_.precision_ == Precision::bf16)
+      run(p_.backend_.bf16);
+    else
+      run(p_.backend_.f32);
+  }
+  template <class T>
+  void resize(const kernels::TypedKernels<T>& kernels, kernels::ResizeShape shape, const T* x, T* y) const {
+    const std::int64_t channels = shape.planes;
+    shape.planes *= samples_;
+    kernels.bilinear_resize(launch_, shape, channels, x, y);
   }
   device::PooledSums sums_of(const Mean& mean) const { return {at<float>(mean.sums), mean.tiles[which_], mean.factor}; }
 

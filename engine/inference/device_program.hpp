@@ -16,7 +16,9 @@
 #include "engine/inference/plan.hpp"
 #include "kernels/gate/gate_device.hpp"
 #include "kernels/gated_conv/gated_conv_device.hpp"
+#include "kernels/pool2d/adaptive_average_pool2d.hpp"
 #include "kernels/pool2d/pool2d.hpp"
+#include "kernels/resize/resize.hpp"
 #include "kernels/shortcut/shortcut_device.hpp"
 
 namespace bsg::inference {
@@ -26,7 +28,7 @@ struct DeviceBatch {
   std::int64_t samples = 0;
   std::byte* image = nullptr;     // [samples][height][width][channels] of the precision's type
   float* upload = nullptr;        // [samples][channels][height][width]: room for images that come from the host
-  float* logits = nullptr;        // [samples][classes]
+  float* logits = nullptr;        // [samples][classes], or [samples][height][width][classes]
   std::int32_t* open = nullptr;   // [samples][gating modules]
   std::uint8_t* gates = nullptr;  // [samples][gates of all modules], 0 or 1
 };
@@ -88,6 +90,24 @@ class DeviceProgram {
     int x, y, sums;              // sums < 0: none
     kernels::Pool2dShape shape;  // of one sample
   };
+  struct AdaptivePool {
+    int x, y;
+    kernels::AdaptivePoolShape shape;  // of one sample
+  };
+  // x resized to y's size.
+  struct Resize {
+    int x, y;
+    kernels::ResizeShape shape;  // of one sample
+  };
+  // Channels first and following of y.
+  struct Place {
+    int x, y;
+    std::int64_t pixels, channels, first, y_channels;
+  };
+  struct ScorePixels {
+    int x, wide;                 // wide: x in f32; < 0: it is
+    kernels::ResizeShape shape;  // of one sample
+  };
   // Partial sums of a value's planes.
   struct Mean {
     int sums;
@@ -107,7 +127,7 @@ class DeviceProgram {
     std::int64_t outputs;
     Tensor weight, bias;  // [outputs][inputs]
   };
-  using Step = std::variant<Convolve, Shortcut, MaxPool, Decide, Classify>;
+  using Step = std::variant<Convolve, Shortcut, MaxPool, AdaptivePool, Resize, Place, ScorePixels, Decide, Classify>;
   class Builder;
   class Runner;
 

@@ -37,14 +37,25 @@ void Graph::check_product(const char* node, Value x, const nn::Linear& linear) c
     throw_error<ShapeError>("inference graph: {}: weight {} for the {} channels of x {}", node,
                             linear.weight.value.shape().str(), shape(x).channels, text(shape(x)));
   // Means are taken where a result is written, over channels that are always there.
-  if (x.index == 0 || value_gates_[static_cast<std::size_t>(x.index)])
+  if (!value_summed_[static_cast<std::size_t>(x.index)] || value_gates_[static_cast<std::size_t>(x.index)])
     throw_error<ShapeError>("inference graph: {}: x must be the result of a convolution or a pool that is not gated",
                             node);
 }
 
-Value Graph::add_value(const ValueShape& shape, std::optional<Gate> gate) {
+void Graph::check_open_value(const char* node, Value value) const {
+  check_value(node, value);
+  if (value_gates_[static_cast<std::size_t>(value.index)])
+    throw_error<ShapeError>("inference graph: {}: x {} is gated", node, text(shape(value)));
+}
+
+void Graph::check_first_output(const char* node) const {
+  if (classes_ != 0) throw_error<ShapeError>("inference graph: {}: there is an output already", node);
+}
+
+Value Graph::add_value(const ValueShape& shape, std::optional<Gate> gate, bool summed) {
   values_.push_back(shape);
   value_gates_.push_back(gate);
+  value_summed_.push_back(summed);
   return {static_cast<int>(values_.size()) - 1};
 }
 
@@ -53,11 +64,20 @@ Value Graph::image(std::int64_t channels, std::int64_t height, std::int64_t widt
   if (channels < 1 || height < 1 || width < 1)
     throw_error<ShapeError>("inference graph: image: {} channels of {}x{}, all must be at least 1", channels, height,
                             width);
-  return add_value({channels, height, width}, std::nullopt);
+  return add_value({channels, height, width}, std::nullopt, false);
 }
 
 Value Graph::convolution(Value x, const nn::Conv2d& conv, const nn::BatchNorm& norm,
                          const ConvolutionOptions& options) {
+  return add_convolution(x, conv, &norm, options);
+}
+
+Value Graph::convolution(Value x, const nn::Conv2d& conv, const ConvolutionOptions& options) {
+  return add_convolution(x, conv, nullptr, options);
+}
+
+Value Graph::add_convolution(Value x, const nn::Conv2d& conv, const nn::BatchNorm* norm,
+                             const ConvolutionOptions& options) {
   check_value("convolution", x);
   const Shape& weight = conv.weight.value.shape();
   const auto fail = [&](const std::string& what) {
@@ -96,10 +116,17 @@ Value Graph::convolution(Value x, const nn::Conv2d& conv, const nn::BatchNorm& n
     if (value_gates_[static_cast<std::size_t>(options.residual->index)]) fail("the residual is gated");
     if (options.residual == x) fail("x cannot be its own residual");
   }
-  Folded folded = fold(conv.weight.value, norm);
-  node.weight = std::move(folded.weight);
-  node.bias = std::move(folded.bias);
-  node.y = add_value(result, options.output_gate);
+  // fold gives norm(conv x) for a convolution without bias; one with a bias adds its own multiple.
+  if (norm != nullptr && conv.bias != nullptr) fail("a bias before batch norm");
+  if (norm != nullptr) {
+    Folded folded = fold(conv.weight.value, *norm);
+    node.weight = std::move(folded.weight);
+    node.bias = std::move(folded.bias);
+  } else {
+    node.weight = values_of(conv.weight.value);
+    node.bias = conv.bias != nullptr ? values_of(conv.bias->value) : std::vector<float>(result.channels);
+  }
+  node.y = add_value(result, options.output_gate, true);
   nodes_.emplace_back(std::move(node));
   return std::get<Convolution>(nodes_.back()).y;
 }
@@ -117,8 +144,31 @@ Value Graph::max_pool(Value x, const MaxPoolOptions& options) {
                             options.stride, options.padding, text(from),
                             value_gates_[static_cast<std::size_t>(x.index)] ? ", which is gated" : "");
   const ValueShape result{from.channels, out(from.height), out(from.width)};
-  const Value y = add_value(result, std::nullopt);
+  const Value y = add_value(result, std::nullopt, true);
   nodes_.emplace_back(MaxPool{x, y, options});
+  return y;
+}
+
+Value Graph::adaptive_average_pool(Value x, std::int64_t height, std::int64_t width) {
+  check_open_value("adaptive_average_pool", x);
+  if (height < 1 || width < 1)
+    throw_error<ShapeError>("inference graph: adaptive_average_pool: {}x{} windows, both must be at least 1", height,
+                            width);
+  const Value y = add_value({shape(x).channels, height, width}, std::nullopt, false);
+  nodes_.emplace_back(AdaptiveAveragePool{x, y});
+  return y;
+}
+
+Value Graph::concat(const std::vector<Value>& parts) {
+  if (parts.empty()) throw_error<ShapeError>("inference graph: concat: no parts");
+  std::int64_t channels = 0;
+  for (const Value part : parts) {
+    check_open_value("concat", part);
+    channels += shape(part).channels;
+  }
+  const ValueShape& first = shape(parts.front());
+  const Value y = add_value({channels, first.height, first.width}, std::nullopt, false);
+  nodes_.emplace_back(Concat{parts, y});
   return y;
 }
 
@@ -140,9 +190,22 @@ Gate Graph::gate(Value x, const nn::Linear& fc1, const nn::BatchNorm& norm, cons
 
 void Graph::classifier(Value x, const nn::Linear& linear) {
   check_product("classifier", x, linear);
-  if (classes_ != 0) throw_error<ShapeError>("inference graph: classifier: there is one already");
+  check_first_output("classifier");
   classes_ = linear.weight.value.shape()[0];
   nodes_.emplace_back(Classifier{x, product_of(linear)});
+}
+
+void Graph::pixel_scores(Value x) {
+  check_open_value("pixel_scores", x);
+  check_first_output("pixel_scores");
+  classes_ = shape(x).channels;
+  scores_pixels_ = true;
+  nodes_.emplace_back(PixelScores{x});
+}
+
+Graph::OutputShape Graph::output() const {
+  if (!scores_pixels_) return {.classes = classes_};
+  return {classes_, shape(Value{0}).height, shape(Value{0}).width};
 }
 
 }  // namespace bsg::inference

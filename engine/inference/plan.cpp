@@ -10,7 +10,7 @@ namespace {
 Graph lowered(const nn::Network& network) {
   Graph graph;
   network.lower(graph);
-  if (graph.classes() == 0) throw_error<ShapeError>("inference plan: the network has no classifier");
+  if (graph.classes() == 0) throw_error<ShapeError>("inference plan: the network has no output");
   if (graph.gates().size() != network.macs().layers.size())
     throw_error<ShapeError>("inference plan: {} gating modules, the network counts MACs for {} gated layers",
                             graph.gates().size(), network.macs().layers.size());

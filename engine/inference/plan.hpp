@@ -18,7 +18,7 @@ enum class Execution { dense, gated };
 
 // On the plan's device.
 struct Output {
-  Tensor logits;  // f32 [N, classes]
+  Tensor logits;  // f32 [N, classes], or of a network for segmentation [N, classes, height, width]
   Tensor open;    // i32 [N, gated layers]: gates that are on, in the order of MacModel::layers
   Tensor gates;   // u8 [N, gates of all layers], 0 or 1; undefined unless asked for
 

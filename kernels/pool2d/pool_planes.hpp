@@ -1,4 +1,4 @@
-// Max pooling of one sample between the layers of an inference plan, on planes in a frame (planes.hpp).
+// Pooling of one sample between the layers of an inference plan, on planes in a frame (planes.hpp).
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,10 @@ std::int64_t max_pool_scratch(const PlaneLayout& x);
 // NaN. sums: null, or [channels][PlaneLayout::kSlack], partial sums of each of these channels for mean_of_planes.
 void max_pool_planes(const PoolWindow& window, const PlaneLayout& x_layout, const float* x, const PlaneLayout& y_layout,
                      std::int64_t begin, std::int64_t end, float* y, float* sums, float* scratch);
+
+// y = the means of as many windows of each channel in [begin, end) as y has pixels (adaptive_average_pool2d.hpp), both
+// in one phase.
+void adaptive_average_pool_planes(const PlaneLayout& x_layout, const float* x, const PlaneLayout& y_layout,
+                                  std::int64_t begin, std::int64_t end, float* y);
 
 }  // namespace bsg::kernels::cpu

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "kernels/pool2d/adaptive_average_pool2d.hpp"
 #include "kernels/pool2d/pool_planes.hpp"
 
 namespace bsg::kernels::cpu {
@@ -41,6 +42,24 @@ void max_pool_planes(const PoolWindow& window, const PlaneLayout& x_layout, cons
     }
     if (sums != nullptr) std::copy_n(partial, PlaneLayout::kSlack, sums + c * PlaneLayout::kSlack);
   }
+}
+
+void adaptive_average_pool_planes(const PlaneLayout& x_layout, const float* x, const PlaneLayout& y_layout,
+                                  std::int64_t begin, std::int64_t end, float* y) {
+  for (std::int64_t c = begin; c < end; ++c)
+    for (std::int64_t i = 0; i < y_layout.height; ++i) {
+      const AdaptiveWindow rows = adaptive_window(i, x_layout.height, y_layout.height);
+      for (std::int64_t j = 0; j < y_layout.width; ++j) {
+        const AdaptiveWindow columns = adaptive_window(j, x_layout.width, y_layout.width);
+        double sum = 0;
+        for (std::int64_t h = rows.begin; h < rows.end; ++h) {
+          const float* const row = x + c * x_layout.plane() + x_layout.offset(h, 0);
+          for (std::int64_t w = columns.begin; w < columns.end; ++w) sum += static_cast<double>(row[w]);
+        }
+        const auto elements = static_cast<double>((rows.end - rows.begin) * (columns.end - columns.begin));
+        y[c * y_layout.plane() + y_layout.offset(i, j)] = static_cast<float>(sum / elements);
+      }
+    }
 }
 
 }  // namespace bsg::kernels::cpu

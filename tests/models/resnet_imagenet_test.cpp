@@ -9,6 +9,7 @@
 #include "engine/ops/softmax_cross_entropy.hpp"
 #include "engine/optim/sgd.hpp"
 #include "models/registry.hpp"
+#include "tests/models/stir.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/gradient_check.hpp"
 
@@ -27,17 +28,6 @@ models::ImageNetResNetConfig small(bool bottleneck, bool gated, int height, int 
           .width = width,
           .gate = {.hidden = 5},
           .base_channels = 8};
-}
-
-// Parameters and running statistics all different from their initial values.
-void stir(nn::Network& network, std::uint64_t seed) {
-  Generator random(seed);
-  for (auto& [name, tensor] : network.state()) {
-    if (tensor->shape().rank() != 1) continue;
-    const bool positive = name.ends_with("running_var") || name.ends_with("weight");
-    for (float& value : tensor->span<float>())
-      value = static_cast<float>(positive ? 0.5 + random.uniform() : 0.5 * random.normal());
-  }
 }
 
 }  // namespace
@@ -111,7 +101,7 @@ TEST_CASE("plans of ImageNet ResNets compute what the networks compute", "[model
           CAPTURE(to_string(device), bottleneck, gated, height, width);
           Generator random(4);
           models::ImageNetResNet network(host, random, small(bottleneck, gated, height, width));
-          stir(network, 8);
+          test::stir(network, 8);
           const std::int64_t batch = 3;
           const Tensor images = test::random_tensor(host, {batch, 3, height, width}, 11, DType::f32);
           std::vector<nn::GateTrace> traces;
