@@ -47,4 +47,22 @@ std::string cifar10_jpeg() {
   return folder.path().string();
 }
 
+std::string photographs() {
+  const std::string packed = find_real_data("imagenet-sample-100.tar");
+  if (packed.empty()) {
+    skip("no imagenet-sample-100.tar in " + data_folder() + " (BSG_DATA names another folder)");
+    return "";
+  }
+  static const TemporaryFolder folder;
+  if (!fs::exists(folder / "val")) {
+    const std::string command = "tar xf '" + packed + "' -C '" + folder.path().string() + "'";
+    if (std::system(command.c_str()) != 0 || !fs::is_directory(folder / "imagenet-sample")) {
+      throw std::runtime_error("cannot unpack " + packed);
+    }
+    fs::create_directory_symlink("imagenet-sample", folder / "train");
+    fs::create_directory_symlink("imagenet-sample", folder / "val");
+  }
+  return folder.path().string();
+}
+
 }  // namespace bsg::test

@@ -14,4 +14,9 @@ std::string find_real_data(const std::string& name);
 // none.
 std::string cifar10_jpeg();
 
+// 100 ImageNet photographs of 100 classes as train/WNID and, the same, val/WNID: imagenet-sample-100.tar
+// of the data folder, which is unpacked into a temporary folder, once a process. Empty, after skip(), when there
+// is none.
+std::string photographs();
+
 }  // namespace bsg::test

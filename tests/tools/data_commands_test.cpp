@@ -7,6 +7,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include "data/decode.hpp"
+#include "data/resize.hpp"
 #include "data/synthetic.hpp"
 #include "engine/core/file.hpp"
 #include "tests/support/catch.hpp"
@@ -181,6 +183,42 @@ TEST_CASE("bsg_data info: a table or JSON") {
   CHECK(synthetic["splits"]["train"]["images_per_class"] == std::vector<int>(10, 5));
   CHECK(synthetic["splits"]["test"]["difficulty"]["images"] == 20);
   CHECK(synthetic["splits"]["test"]["difficulty"]["max"] < 1.0);
+}
+
+TEST_CASE("bsg_data preview: what a network would be given, as PNG files") {
+  const TemporaryFolder folder;
+  write_folders(folder);
+  put(folder / "in/train/cat/0.png", bsg::test::encode_png(bsg::test::gradient(48, 60, 3)));
+  const std::string in = folder / "in", out = folder / "out";
+  const ProgramResult result = bsg_data({"preview", in, out, "--size", "24", "--resize", "32"});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(names_in(out) == std::vector<std::string>{"000000.png", "000001.png", "000002.png", "000003.png", "000004.png",
+                                                  "000005.png", "sources.txt"});
+  CHECK_THAT(read_text_file(out + "/sources.txt", 10000), StartsWith("000000.png " + in + "/train/cat/0.png\n"));
+  const Frame frame = middle_frame({48, 60}, {32, 32}, 24, 24);
+  const Image image = read_image(in + "/train/cat/0.png");
+  CHECK(read_image(out + "/000000.png").pixels == resize_box(image, frame.box, 24, 24).pixels);
+  // Another seed, another box.
+  const auto augmented = [&](const std::string& seed) {
+    const std::string to = folder / ("augmented" + seed);
+    CHECK(bsg_data({"preview", in, to, "--split", "test", "--size", "24", "--augment", "--seed", seed}).status == 0);
+    return read_image(to + "/000000.png").pixels;
+  };
+  CHECK(augmented("1") != augmented("2"));
+  check_failure(bsg_data({"preview", in, folder / "no", "--size", "24", "--resize", "20"}), 2, "resize is 20");
+  check_failure(bsg_data({"preview", in, folder / "no", "--color-jitter", "2"}), 2, "color_jitter");
+  CHECK_FALSE(fs::exists(folder / "no"));
+}
+
+TEST_CASE("bsg_data speed: images a second") {
+  const TemporaryFolder folder;
+  write_folders(folder);
+  const auto report = nlohmann::json::parse(
+      bsg_data({"speed", folder / "in", "--size", "16", "--augment", "--seconds", "0", "--limit", "4", "--json"}).out);
+  CHECK(report["images"] == 4);
+  CHECK(report["passes"] == 1);
+  CHECK(report["images_per_second"] > 0.0);
 }
 
 TEST_CASE("bsg_data: usage") {

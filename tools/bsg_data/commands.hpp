@@ -1,6 +1,7 @@
 // What `bsg_data` does: one function a subcommand. They throw what their inputs and outputs throw.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "data/dataset.hpp"
@@ -25,5 +26,27 @@ struct ImportOptions {
 };
 // CIFAR-10's binary layout.
 void import_dataset(const ImportOptions& options);
+
+// What a network would be given.
+struct ViewOptions {
+  std::string data;
+  data::Split split = data::Split::train;
+  data::OpenOptions open;
+  int size = 224, resize = 0;  // of the network's images, and before the crop in the middle
+  bool augment = false;        // a random box, mirrored half of the time, instead of the middle
+  double color_jitter = 0;
+  std::uint64_t seed = 1;
+};
+
+// PNG files OUT/000000.png, OUT/000001.png, ..., and OUT/sources.txt with what each shows.
+void preview(const ViewOptions& options, const std::string& out);
+
+struct SpeedOptions {
+  ViewOptions view;
+  double seconds = 3;
+  bool json = false;
+};
+// Images/s that one thread reads, decodes and transforms, over the split again and again.
+void measure_speed(const SpeedOptions& options);
 
 }  // namespace bsg::tools

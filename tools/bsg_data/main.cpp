@@ -1,5 +1,8 @@
 #include "tools/common/main.hpp"
 
+#include <map>
+#include <string>
+
 #include <CLI/CLI.hpp>
 
 #include "tools/bsg_data/commands.hpp"
@@ -22,6 +25,24 @@ void add_synthetic(CLI::App* command, data::OpenOptions& options) {
       ->check(CLI::Range(1, 10000000))
       ->capture_default_str();
   command->add_option("--seed", options.synthetic_seed, "Seed of the built-in images")->capture_default_str();
+}
+
+void add_view(CLI::App* command, tools::ViewOptions& options) {
+  command->add_option("D", options.data, "The data set")->required();
+  command->add_option("--split", options.split, "train or test")
+      ->transform(CLI::Transformer(
+          std::map<std::string, data::Split>{{"train", data::Split::train}, {"test", data::Split::test}}))
+      ->default_str("train");
+  command->add_option("--limit", options.open.limit, "Only so many images; 0: all")->check(CLI::NonNegativeNumber);
+  command->add_option("--size", options.size, "Side of the network's images")
+      ->check(CLI::Range(1, 1 << 14))
+      ->capture_default_str();
+  command->add_option("--resize", options.resize, "The shorter side before the crop in the middle; 0: the size")
+      ->capture_default_str();
+  command->add_flag("--augment", options.augment, "Random boxes resized to the size, mirrored half of the time");
+  command->add_option("--color-jitter", options.color_jitter, "Strength, 0 to 1, for brightness, contrast, saturation")
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "Of what is drawn")->capture_default_str();
 }
 
 }  // namespace
@@ -61,9 +82,23 @@ int main(int argc, char** argv) {
       "of D, records of a\nlabel and 32x32 RGB; batches.meta.txt, the names of the classes (at most "
       "256); batches.counts.txt, the number of\nrecords of each file. Difficulties are not kept.");
 
+  tools::ViewOptions view;
+  std::string preview_folder;
+  CLI::App* preview_command = app.add_subcommand("preview", "Write what a network would be given as PNG files");
+  add_view(preview_command, view);
+  preview_command->add_option("OUT", preview_folder, "Folder to make; one that is there must be empty")->required();
+
+  tools::SpeedOptions speed;
+  CLI::App* speed_command = app.add_subcommand("speed", "Images/s that one thread reads, decodes and transforms");
+  add_view(speed_command, speed.view);
+  speed_command->add_option("--seconds", speed.seconds, "Time to spend")->check(CLI::Range(0.0, 3600.0));
+  speed_command->add_flag("--json", speed.json, "Print JSON");
+
   return tools::run_program(app, argc, argv, [&] {
     if (info_command->parsed()) tools::print_info(info);
     if (synthesize_command->parsed()) tools::synthesize(synthetic_folder, synthetic);
+    if (preview_command->parsed()) tools::preview(view, preview_folder);
+    if (speed_command->parsed()) tools::measure_speed(speed);
     if (import_command->parsed()) tools::import_dataset(import);
   });
 }
