@@ -11,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/conv2d/active_list.hpp"
+#include "kernels/conv2d/dilation.hpp"
 #include "kernels/conv2d/geometry.hpp"
 #include "kernels/conv2d/winograd.hpp"
 
@@ -202,6 +203,7 @@ void place_plane(const ScratchPlanes& to, const T* plane, std::int64_t height, s
 template <class T>
 void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, const T* weight, const T* bias,
                     const T* input_gate, const T* output_gate, T* y, T* workspace) {
+  if (splits_by_dilation(s)) return dilated_forward(launch, s, x, weight, bias, input_gate, output_gate, y, workspace);
   const std::int64_t y_plane = s.out_height() * s.out_width();
   if (output_gate != nullptr)
     for (std::int64_t plane = 0; plane < s.batch * s.outputs; ++plane)
@@ -237,6 +239,8 @@ void conv2d_forward(const Launch& launch, const Conv2dShape& s, const T* x, cons
 template <class T>
 void conv2d_backward_input(const Launch& launch, const Conv2dShape& s, const T* weight, const T* dy,
                            const T* output_gate, T* dx, bool accumulate, T* workspace) {
+  if (splits_by_dilation(s))
+    return dilated_backward_input(launch, s, weight, dy, output_gate, dx, accumulate, workspace);
   const T* const no_bias = nullptr;
   const T* const no_gate = nullptr;
   if (winograd_pays(s))

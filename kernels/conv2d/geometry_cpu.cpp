@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/conv2d/dilation.hpp"
 #include "kernels/conv2d/geometry.hpp"
 #include "kernels/conv2d/winograd.hpp"
 
@@ -116,6 +117,7 @@ WinogradBands::WinogradBands(const WinogradShape& s) {
 }
 
 std::int64_t conv2d_workspace(const Conv2dShape& shape, int threads) {
+  if (splits_by_dilation(shape)) return dilation_workspace(shape, threads);
   const ForwardGeometry forward(shape);
   const BackwardInputGeometry backward(shape);
   const WeightGradientLayout gradient(shape);

@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/conv2d/active_list.hpp"
+#include "kernels/conv2d/dilation.hpp"
 #include "kernels/conv2d/geometry.hpp"
 #include "kernels/conv2d/turn-inl.hpp"
 #include "kernels/conv2d/winograd.hpp"
@@ -186,6 +187,8 @@ void add_band(const Conv2dShape& s, const WeightGradientLayout& layout, const T*
 template <class T>
 void conv2d_backward_weight(const Launch& launch, const Conv2dShape& s, const T* x, const T* dy, const T* input_gate,
                             const T* output_gate, T* dweight, bool accumulate, T* workspace) {
+  if (splits_by_dilation(s))
+    return dilated_backward_weight(launch, s, x, dy, input_gate, output_gate, dweight, accumulate, workspace);
   if (winograd_pays(s))
     return winograd_weight_gradient(launch, s, x, dy, input_gate, output_gate, dweight, accumulate, workspace);
   const WeightGradientLayout layout(s);

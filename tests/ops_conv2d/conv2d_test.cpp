@@ -48,6 +48,13 @@ const std::vector<Case> kCases = {
     {2, 9, 15, 16, 8, 3, 3, {1, 2, 1}},
     {1, 64, 24, 24, 8, 3, 3, {1, 1, 1}},
     {300, 8, 1, 2, 8, 3, 3, {1, 1, 1}},
+    // Dilations that are done on d * d sub-planes: extents that d divides and others, planes smaller than d, paddings
+    // of none, one and two dilations.
+    {2, 8, 16, 18, 9, 3, 3, {1, 2, 2}},
+    {1, 9, 33, 21, 8, 3, 3, {1, 4, 4}},
+    {3, 8, 17, 19, 8, 3, 3, {1, 0, 3}},
+    {2, 8, 15, 16, 10, 3, 3, {1, 4, 2}},
+    {40, 8, 3, 5, 8, 3, 3, {1, 4, 4}},
 };
 
 // Plain loops; the sum is kept in S.
