@@ -97,6 +97,35 @@ TEST_CASE("the last stages of a network of output stride 8 dilate instead of str
   CHECK_THROWS_WITH(models::PspNet(context, again, wrong), Contains("PSPNet: output stride 4"));
 }
 
+TEST_CASE("MACs of PSPNet on a dilated ResNet-50 at 713x713, layer by layer", "[models]") {
+  Context context;
+  models::NetworkConfig config{.arch = "pspnet50", .classes = 19, .height = 713, .width = 713};
+  const std::int64_t plain = models::make_network(context, config, 1)->macs().dense;
+  config.arch = "pspnet50_bas";
+  const nn::MacModel gated = models::make_network(context, config, 1)->macs();
+
+  const std::int64_t stem = 357 * 357, quarter = 179 * 179, eighth = 90 * 90;  // pixels
+  // A bottleneck whose 1x1 reduction sees `before` pixels and the rest `after`.
+  const auto gateable = [](std::int64_t before, std::int64_t after, std::int64_t in, std::int64_t width) {
+    return before * in * width + after * (9 * width * width + width * 4 * width);
+  };
+  const std::int64_t blocks = gateable(quarter, quarter, 64, 64) + 2 * gateable(quarter, quarter, 256, 64) +
+                              gateable(quarter, eighth, 256, 128) + 3 * gateable(eighth, eighth, 512, 128) +
+                              gateable(eighth, eighth, 512, 256) + 5 * gateable(eighth, eighth, 1024, 256) +
+                              gateable(eighth, eighth, 1024, 512) + 2 * gateable(eighth, eighth, 2048, 512);
+  const std::int64_t projections = quarter * 64 * 256 + eighth * (std::int64_t{256} * 512 + 512 * 1024 + 1024 * 2048);
+  const std::int64_t pyramid = (1 + 4 + 9 + 36) * std::int64_t{2048} * 512;
+  const std::int64_t head = eighth * (std::int64_t{9} * 4096 * 512 + 512 * 19);
+  const std::int64_t fixed = stem * 7 * 7 * 3 * 64 + projections + pyramid + head;
+  CHECK(plain == fixed + blocks);
+  CHECK(gated.dense == plain);
+  CHECK(gated.gates() == 7552);
+  CHECK(gated.fixed - gated.gating == fixed);
+  std::vector<std::int64_t> all;
+  for (const nn::GatedLayer& layer : gated.layers) all.push_back(layer.gates);
+  CHECK(gated.needed(all) == gated.dense + gated.gating);
+}
+
 TEST_CASE("PSPNets carry the backbone's public parameter names, and base_channels makes small ones", "[models]") {
   Context context;
   const auto names = [&](const models::NetworkConfig& config) {
@@ -146,4 +175,37 @@ TEST_CASE("a gated PSPNet lowers its loss on one batch", "[models]") {
     optimizer.step(0.02);
   }
   CHECK(losses.back() < 0.5 * losses.front());
+}
+
+TEST_CASE("a PSPNet's training step on the emulated device is the CPU's", "[models]") {
+  std::vector<std::vector<double>> results;  // by device: the loss, and each gradient's norm
+  for (const Device device : {Device::cpu, Device::simt}) {
+    Context host, context({.device = device, .seed = 5});
+    Generator random(6);
+    models::ImageNetResNetConfig config = small(true, true, 33, 40);
+    config.gate.bias = 4;  // no gate near its threshold, where a rounding would decide
+    config.gate.noise = 0;
+    models::PspNet network(host, random, config);
+    network.move(context);
+    const Tensor images = patches(host, 2, 33, 40), labels = labels_of(host, images);
+    Tape tape(context);
+    std::vector<nn::GateTrace> traces;
+    const nn::Scores scores = network.scores({context, &tape, true}, images.to(context), traces);
+    const Var loss = ops::weighted_sum(context,
+                                       {ops::softmax_cross_entropy(context, scores.logits, labels.to(context)),
+                                        ops::softmax_cross_entropy(context, scores.auxiliary, labels.to(context))},
+                                       {1.0, 0.4});
+    std::vector<double>& result = results.emplace_back();
+    result.push_back(loss.value.item());
+    tape.backward(loss);
+    for (const Parameter* parameter : network.parameters()) {
+      double squares = 0;
+      for (const float value : parameter->grad.values<float>()) squares += static_cast<double>(value) * value;
+      result.push_back(std::sqrt(squares));
+    }
+  }
+  REQUIRE(results[0].size() == results[1].size());
+  const double largest = *std::ranges::max_element(results[0]);
+  for (std::size_t i = 0; i < results[0].size(); ++i)
+    CHECK(results[1][i] == Approx(results[0][i]).epsilon(1e-3).margin(1e-5 * largest));
 }

@@ -97,6 +97,7 @@ def convolution_cases():
         (1, 4, 9, 9, 5, 1, 1, 0, 1),
         (2, 4, 8, 8, 6, 1, 2, 0, 1),
         (1, 3, 13, 11, 4, 3, 1, 2, 2),
+        (1, 8, 23, 26, 9, 3, 1, 4, 4),
         (1, 3, 21, 20, 4, 7, 2, 3, 1),
         (1, 2, 1, 1, 3, 3, 1, 1, 1),
         (3, 5, 7, 7, 4, 3, 3, 2, 2),
@@ -169,6 +170,14 @@ def pooling_cases():
                 {"x": normal(*shape)},
                 {"height": height, "width": width, "align_corners": align_corners},
             )
+    for shape, height, width in (((2, 3, 8, 8), 2, 4), ((1, 2, 7, 11), 3, 6), ((2, 1, 5, 4), 6, 6), ((1, 2, 9, 9), 1, 1)):
+        yield Case(
+            "adaptive_average_pool2d",
+            lambda x, size=(height, width): F.adaptive_avg_pool2d(x, size),
+            {"x": normal(*shape)},
+            {"out_height": height, "out_width": width},
+        )
+    yield Case("dropout2d", lambda x: F.dropout2d(x, 0.5, False), {"x": normal(2, 3, 4, 5)}, {"p": 0.5, "training": False})
     for shape in ((2, 3, 8, 8), (1, 2, 1, 1), (3, 1, 7, 5)):
         yield Case("global_average_pool", lambda x: x.mean((2, 3)), {"x": normal(*shape)})
 

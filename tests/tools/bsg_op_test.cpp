@@ -120,6 +120,7 @@ TEST_CASE("every op of bsg_op writes y, and a gradient for each differentiable i
     std::set<std::string> without_gradient = {};
   };
   const std::vector<Example> examples = {
+      {"adaptive_average_pool2d", {{"x", x}}, {"out_height=3", "out_width=2"}, {2, 3, 3, 2}},
       {"add", {{"a", x}, {"b", x}}, {}, x.shape()},
       {"average_pool2d", {{"x", x}}, {"kernel=3", "stride=1", "padding=1", "count_include_pad=false"}, x.shape()},
       {"batch_norm",
@@ -134,6 +135,7 @@ TEST_CASE("every op of bsg_op writes y, and a gradient for each differentiable i
       {"cast", {{"x", x}}, {"dtype=f32"}, {2, 3, 4, 4}},
       {"concat", {{"x0", x}, {"x1", x}, {"x2", x}}, {}, {2, 9, 4, 4}},
       {"conv2d", {{"x", x}, {"weight", w}}, {"padding=2", "dilation=2"}, {2, 5, 4, 4}},
+      {"dropout2d", {{"x", x}}, {"p=0.5", "training=true"}, x.shape()},
       {"gated_input_conv2d",
        {{"x", x}, {"gate", Tensor::full(context, {2, 3}, 1)}, {"weight", w}},
        {"stride=2"},

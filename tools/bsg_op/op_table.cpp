@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/ops/adaptive_average_pool2d.hpp"
 #include "engine/ops/add.hpp"
 #include "engine/ops/average_pool2d.hpp"
 #include "engine/ops/batch_norm.hpp"
@@ -12,6 +13,7 @@
 #include "engine/ops/cast.hpp"
 #include "engine/ops/concat.hpp"
 #include "engine/ops/conv2d.hpp"
+#include "engine/ops/dropout2d.hpp"
 #include "engine/ops/gated_conv2d.hpp"
 #include "engine/ops/global_average_pool.hpp"
 #include "engine/ops/linear.hpp"
@@ -103,6 +105,14 @@ std::vector<Var> OpCall::list(std::string_view name) const {
 
 std::vector<OpEntry> op_table() {
   return {
+      {"adaptive_average_pool2d",
+       "means of x [N, C, H, W] over out_height x out_width windows",
+       {activation("x")},
+       {{"out_height", std::int64_t{}, true}, {"out_width", std::int64_t{}, true}},
+       [](Context& c, OpCall& o) {
+         return ops::adaptive_average_pool2d(c, o.input("x"), o.attributes.get<std::int64_t>("out_height"),
+                                             o.attributes.get<std::int64_t>("out_width"));
+       }},
       {"add",
        "a + b",
        {activation("a"), activation("b")},
@@ -183,6 +193,13 @@ std::vector<OpEntry> op_table() {
        kConv2dAttributes,
        [](Context& c, OpCall& o) {
          return ops::conv2d(c, o.input("x"), o.input("weight"), o.input("bias"), conv2d_options(o));
+       }},
+      {"dropout2d",
+       "x [N, C, H, W] without the channels that are drawn (from --seed), the others times 1 / (1 - p)",
+       {activation("x")},
+       {{"p", 0.1}, {"training", true}},
+       [](Context& c, OpCall& o) {
+         return ops::dropout2d(c, o.input("x"), o.attributes.get<double>("p"), o.attributes.get<bool>("training"));
        }},
       {"gated_input_conv2d",
        "convolution that reads only the channels of x whose gate [N, C] is 1",
