@@ -86,7 +86,7 @@ std::int64_t group_rows(std::int64_t columns, std::int64_t most, std::int64_t la
 
 WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
                                    const ResidualLayout* residual, WeightOrder order) {
-  constexpr std::int64_t kTiles = 64;  // of a block, if its rows are not longer
+  constexpr std::int64_t kTiles = 128;  // of a block, if its rows are not longer
   constexpr std::int64_t kLine = 16;
   const auto odd_lines = [](std::int64_t elements) { return (blocks(elements, kLine) | 1) * kLine; };
   WinogradGeometry w;
