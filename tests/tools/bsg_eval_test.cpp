@@ -1,8 +1,10 @@
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "data/decode.hpp"
 #include "engine/core/file.hpp"
 #include "engine/core/safetensors.hpp"
 #include "models/registry.hpp"
@@ -90,6 +92,9 @@ TEST_CASE("bsg_eval reports a checkpoint in both executions, as a table and as J
     CHECK(json["executions"][execution]["top1"] == json["top1"]);
   }
   CHECK(json["max_abs_difference"] <= 1e-3);
+  CHECK(json["top5"] >= json["top1"]);
+  CHECK(json["top5"] <= 100);
+  CHECK_FALSE(json.contains("mean_iou"));
 
   // What the trainer measured on the same images in its last epoch.
   const std::string metrics = read_text_file(folder / "run/metrics.jsonl", 1 << 20);
@@ -106,6 +111,68 @@ TEST_CASE("bsg_eval reports a checkpoint in both executions, as a table and as J
   REQUIRE(outputs.find("gates")->shape() == Shape{50, 336});
   const auto gates = outputs.find("gates")->span<std::uint8_t>();
   CHECK(std::accumulate(gates.begin(), gates.end(), 0.0) / (50 * 336) == Approx(density));
+}
+
+TEST_CASE("bsg_eval tells of each image, and shows those that use the fewest and the most channels") {
+  const TemporaryFolder folder;
+  const std::string checkpoint = checkpoint_in(folder);
+  const std::vector<std::string> arguments = {"--checkpoint",
+                                              checkpoint,
+                                              "--data",
+                                              "synthetic",
+                                              "--limit",
+                                              "30",
+                                              "--threads",
+                                              "2",
+                                              "--execution",
+                                              "gated",
+                                              "--json",
+                                              folder / "out.json",
+                                              "--per-image",
+                                              folder / "images.jsonl",
+                                              "--save-predictions",
+                                              folder / "new/pictures"};
+  const ProgramResult result = test::run_program("bsg_eval", arguments);
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK_THAT(result.out, Contains("top-5"));
+
+  const Json json = json_in(folder, "out.json");
+  std::istringstream lines(read_text_file(folder / "images.jsonl", 1 << 20));
+  std::vector<Json> images;
+  for (std::string line; std::getline(lines, line);) images.push_back(Json::parse(line));
+  REQUIRE(images.size() == 30);
+  double loss = 0, right = 0, density = 0, macs = 0;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    CHECK(images[i]["index"] == i);
+    CHECK_FALSE(images[i]["source"].get<std::string>().empty());
+    CHECK_FALSE(images[i]["label"].get<std::string>().empty());
+    CHECK(images[i]["density_per_layer"].size() == 9);
+    loss += images[i]["loss"].get<double>() / 30;
+    right += images[i]["right"].get<bool>() ? 100.0 / 30 : 0;
+    density += images[i]["density"].get<double>() / 30;
+    macs += images[i]["macs"].get<double>() / 30;
+  }
+  CHECK(loss == Approx(json["loss"].get<double>()));
+  CHECK(right == Approx(json["top1"].get<double>()));
+  CHECK(density == Approx(json["density"].get<double>()));
+  CHECK(macs == Approx(json["macs_mean"].get<double>()));
+
+  const Json shown = json_in(folder, "new/pictures/predictions.json");
+  CHECK(shown["file"] == "channels.png");
+  REQUIRE(shown["fewest_channels"].size() == 10);
+  REQUIRE(shown["most_channels"].size() == 10);
+  for (const Json& image : images) {
+    CHECK(image["density"] >= shown["fewest_channels"][0]["density"]);
+    CHECK(image["density"] <= shown["most_channels"][9]["density"]);
+  }
+  const data::Image sheet =
+      data::decode_image(read_file(folder / "new/pictures/channels.png", 1 << 24), "channels.png");
+  CHECK(sheet.width == 10 * 100 + 4);
+  CHECK(sheet.height == 2 * 100 + 4);
+
+  // The same again, into the folder that is there by now.
+  CHECK(test::run_program("bsg_eval", arguments).status == 0);
 }
 
 TEST_CASE("bsg_eval evaluates anyone's weights, one execution, part of the data") {
@@ -188,5 +255,13 @@ TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file t
   fails(with({"--precision", "f16"}), 2, "f16");
   fails(with({"--device", "cpu", "--precision", "bf16"}), 2, "precision bf16 on device cpu");
   fails(with({"--batch", "0"}), 2, "--batch");
+  fails(with({"--window", "16,16"}), 2, "--window: resnet20 tells classes of whole images");
+  fails(with({"--window", "16,16", "--overlap", "1"}), 2, "--overlap");
+  fails(with({"--overlap", "0.5"}), 2, "--window");
+  fails(with({"--save-predictions", folder / "pictures"}), 2, "resnet20 has no gates");
+  fails(with({"--per-image", folder / "no/such/folder.jsonl"}), 1, "folder.jsonl");
+  const std::string gated = weights_in(folder, "resnet20_bas", 10);
+  fails({"--data", "synthetic", "--arch", "resnet20_bas", "--weights", gated, "--save-predictions", gated}, 2,
+        "resnet20_bas.safetensors: exists and is no folder");
   fails(with({"--json", folder / "no/such/folder.json"}), 1, "folder.json");
 }

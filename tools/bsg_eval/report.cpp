@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/file.hpp"
+
 namespace bsg::tools {
 namespace {
 
@@ -21,7 +23,8 @@ double share_of_dense(const Evaluation& evaluation) {
 
 }  // namespace
 
-std::string to_json(const Subject& subject, const Setting& setting, const Report& report) {
+std::string to_json(const Subject& subject, const Setting& setting, const std::vector<std::string>& classes,
+                    const Report& report) {
   const Evaluation& e = report.evaluation;
   const nn::MacModel& macs = subject.network->macs();
   Json json;
@@ -34,7 +37,19 @@ std::string to_json(const Subject& subject, const Setting& setting, const Report
   json["batch"] = setting.batch;
   json["threads"] = setting.threads;
   json["images"] = e.images;
-  json["top1"] = number(e.top1);
+  if (e.segmentation) {
+    if (setting.windows)
+      json["windows"] = {{"height", setting.windows->height},
+                         {"width", setting.windows->width},
+                         {"overlap", setting.windows->overlap}};
+    json["mean_iou"] = number(e.segmentation->mean_iou);
+    json["pixel_accuracy"] = number(e.segmentation->pixel_accuracy);
+    for (std::size_t label = 0; label < classes.size(); ++label)
+      json["iou_per_class"][classes[label]] = number(e.segmentation->iou_per_class[label]);
+  } else {
+    json["top1"] = number(e.top1);
+    json["top5"] = number(e.top5);
+  }
   json["loss"] = number(e.loss);
   json["macs_mean"] = number(e.macs_mean);
   json["macs_min"] = e.macs_min;
@@ -63,9 +78,11 @@ std::string to_json(const Subject& subject, const Setting& setting, const Report
     }
   }
   const auto add_execution = [&](const char* name, const std::optional<ExecutionReport>& execution) {
-    if (execution)
-      json["executions"][name] = {{"images_per_second", number(execution->images_per_second)},
-                                  {"top1", number(execution->top1)}};
+    if (!execution) return;
+    Json& entry = json["executions"][name];
+    entry["images_per_second"] = number(execution->images_per_second);
+    if (execution->top1) entry["top1"] = number(execution->top1);
+    if (execution->mean_iou) entry["mean_iou"] = number(execution->mean_iou);
   };
   add_execution("dense", report.dense);
   add_execution("gated", report.gated);
@@ -73,7 +90,35 @@ std::string to_json(const Subject& subject, const Setting& setting, const Report
   return json.dump(2) + "\n";
 }
 
-void print_table(const Subject& subject, const Setting& setting, const Report& report) {
+Json image_to_json(const Report& report, const data::Dataset& dataset, std::int64_t index) {
+  const auto at = static_cast<std::size_t>(index);
+  const inference::ImageResult& image = report.images[at];
+  Json json = {{"index", index}, {"source", dataset.source(index)}};
+  if (image.mean_iou) {
+    json["mean_iou"] = number(image.mean_iou);
+    json["pixel_accuracy"] = number(image.accuracy);
+  } else {
+    json["label"] = dataset.classes()[static_cast<std::size_t>(report.labels[at])];
+    json["right"] = image.accuracy == 1;
+  }
+  json["loss"] = number(image.loss);
+  json["density"] = number(image.density);
+  return json;
+}
+
+void write_per_image(const std::string& path, const Report& report, const data::Dataset& dataset) {
+  AtomicFileWriter file(path);
+  for (std::size_t index = 0; index < report.images.size(); ++index) {
+    Json json = image_to_json(report, dataset, static_cast<std::int64_t>(index));
+    json["macs"] = report.images[index].macs;
+    json["density_per_layer"] = report.images[index].density_per_layer;
+    file.write(json.dump() + "\n");
+  }
+  file.commit();
+}
+
+void print_table(const Subject& subject, const Setting& setting, const std::vector<std::string>& classes,
+                 const Report& report) {
   const Evaluation& e = report.evaluation;
   const nn::MacModel& macs = subject.network->macs();
   const std::string where = setting.device == "cpu" ? fmt::format("{} threads", setting.threads)
@@ -81,7 +126,19 @@ void print_table(const Subject& subject, const Setting& setting, const Report& r
   fmt::print("{} from {}\n{} {} images of {}, batch {}, {}\n\n", subject.arch, subject.file, e.images, setting.split,
              setting.data, setting.batch, where);
   const auto row = [](std::string_view name, const std::string& value) { fmt::print("  {:<34} {}\n", name, value); };
-  row("top-1", fmt::format("{:.2f} %", e.top1));
+  if (e.segmentation) {
+    if (setting.windows)
+      row("windows", fmt::format("{} x {}, overlapping by {:.2f}", setting.windows->height, setting.windows->width,
+                                 setting.windows->overlap));
+    row("mean IoU", fmt::format("{:.4f}", e.segmentation->mean_iou));
+    for (std::size_t label = 0; label < classes.size(); ++label)
+      if (const double iou = e.segmentation->iou_per_class[label]; !std::isnan(iou))
+        row("  " + classes[label], fmt::format("{:.4f}", iou));
+    row("pixel accuracy", fmt::format("{:.4f}", e.segmentation->pixel_accuracy));
+  } else {
+    row("top-1", fmt::format("{:.2f} %", e.top1));
+    if (e.top5) row("top-5", fmt::format("{:.2f} %", *e.top5));
+  }
   row("loss", fmt::format("{:.4f}", e.loss));
   row("MACs per image, mean", fmt::format("{:.3f} M", e.macs_mean / 1e6));
   if (!macs.layers.empty()) {
@@ -96,7 +153,9 @@ void print_table(const Subject& subject, const Setting& setting, const Report& r
     row("  on the tenth of highest loss", fmt::format("{:.3f}", e.density_hardest_tenth));
   }
   const auto execution = [&](const char* name, const std::optional<ExecutionReport>& r) {
-    if (r) row(fmt::format("{} execution", name), fmt::format("{:.0f} images/s", r->images_per_second));
+    if (r)
+      row(fmt::format("{} execution", name),
+          fmt::format("{:.{}f} images/s", r->images_per_second, r->images_per_second < 100 ? 2 : 0));
   };
   execution("dense", report.dense);
   execution("gated", report.gated);

@@ -33,13 +33,24 @@ int image_size(const train::Checkpoint& checkpoint, const char* key) {
 // The leading extent of the first tensor whose name ends so, or `otherwise`.
 int leading_extent(const NamedTensors& tensors, std::string_view ending, int otherwise) {
   for (const auto& [name, tensor] : tensors)
-    if (std::string_view(name).ends_with(ending) && tensor.shape().rank() == 2 && tensor.shape()[0] > 0 &&
+    if (std::string_view(name).ends_with(ending) && tensor.shape().rank() >= 2 && tensor.shape()[0] > 0 &&
         tensor.shape()[0] <= tensor.numel())
       return static_cast<int>(tensor.shape()[0]);
   return otherwise;
 }
 
 }  // namespace
+
+std::unique_ptr<nn::Network> Subject::for_size(Context& context, int height, int width) const {
+  models::NetworkConfig other = config;
+  other.height = height;
+  other.width = width;
+  auto made = models::make_network(context, other, 0);
+  NamedTensors weights;
+  for (const auto& [name, tensor] : network->state()) weights.emplace_back(name, *tensor);
+  train::load_named_tensors(context, made->state(), weights, file);
+  return made;
+}
 
 Subject subject_of_checkpoint(Context& context, const std::string& path) {
   const train::Checkpoint checkpoint = train::load_checkpoint(context, path);
@@ -49,7 +60,8 @@ Subject subject_of_checkpoint(Context& context, const std::string& path) {
   const int height = image_size(checkpoint, "image_height"), width = image_size(checkpoint, "image_width");
   subject.open = open_options(recipe.data);
   subject.transform = transform_options(recipe.data, height, width);
-  subject.network = models::make_network(context, network_config(recipe.model, subject.class_count, height, width), 0);
+  subject.config = network_config(recipe.model, subject.class_count, height, width);
+  subject.network = models::make_network(context, subject.config, 0);
   train::load_named_tensors(context, subject.network->state(), checkpoint.network_tensors(), path);
   return subject;
 }
@@ -57,10 +69,19 @@ Subject subject_of_checkpoint(Context& context, const std::string& path) {
 Subject subject_of_weights(Context& context, const std::string& arch, const std::string& path) {
   Subject subject{.file = path, .arch = arch};
   const NamedTensors weights = train::load_weights(context, path);
-  models::NetworkConfig config{.arch = arch, .height = subject.transform.height, .width = subject.transform.width};
-  config.classes = leading_extent(weights, "linear.weight", config.classes);
+  const int size = models::image_size(arch);
+  subject.transform.height = subject.transform.width = size;
+  if (size != 32) {
+    subject.transform.mean = {0.485, 0.456, 0.406};
+    subject.transform.std = {0.229, 0.224, 0.225};
+  }
+  models::NetworkConfig config{.arch = arch, .height = size, .width = size};
+  // The classifier's name in the networks for small images, for large ones, and for pixels.
+  for (const char* const classifier : {"linear.weight", "fc.weight", "head.classifier.weight"})
+    config.classes = leading_extent(weights, classifier, config.classes);
   config.gate.hidden = leading_extent(weights, ".gate.fc1.weight", config.gate.hidden);
   subject.class_count = static_cast<std::size_t>(config.classes);
+  subject.config = config;
   subject.network = models::make_network(context, config, 0);
   train::load_named_tensors(context, subject.network->state(), weights, path);
   return subject;
