@@ -158,6 +158,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_7";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_8";
 
 }  // namespace bsg::kernels

@@ -18,9 +18,22 @@ struct LossStorage {
   simt::BlockSum<double, kThreads> sum;
 };
 
+__device__ float weight_of(const CrossEntropy& a, std::int64_t label) {
+  return a.class_weights != nullptr ? a.class_weights[label] : 1;
+}
+
+// Of all classes, on every lane of the warp.
+__device__ float sum_of_weights(const CrossEntropy& a) {
+  if (a.class_weights == nullptr) return static_cast<float>(a.classes);
+  float sum = 0;
+  for (std::int64_t k = simt::lane(); k < a.classes; k += simt::kWarp) sum += a.class_weights[k];
+  return simt::warp_sum(sum);
+}
+
 // The loss at one position on every lane of its warp, and log_sum on all.
 template <class T>
-__device__ float position_loss(const CrossEntropy& a, float smooth, const T* z, std::int64_t label, float& log_sum) {
+__device__ float position_loss(const CrossEntropy& a, float smooth, float all_weights, const T* z, std::int64_t label,
+                               float& log_sum) {
   const unsigned lane = simt::lane();
   float largest = -kInfinity;
   for (std::int64_t k = lane; k < a.classes; k += simt::kWarp) largest = simt::maximum(largest, widen(z[k]));
@@ -30,14 +43,15 @@ __device__ float position_loss(const CrossEntropy& a, float smooth, const T* z, 
   for (std::int64_t k = lane; k < a.classes; k += simt::kWarp) {
     const float below = widen(z[k]) - largest;
     sum += std::exp(below);
-    total += below;
+    total += weight_of(a, k) * below;
   }
   sum = simt::warp_sum(sum);
   total = simt::warp_sum(total);
   log_sum = largest + std::log(sum);
-  float loss = std::log(sum) - (1 - smooth) * (widen(z[label]) - largest);
+  const float below_sum = std::log(sum);
+  float loss = (1 - smooth) * weight_of(a, label) * (below_sum - (widen(z[label]) - largest));
   // Without smoothing a class that is masked out by a logit of -infinity costs nothing: no 0 * infinity.
-  if (smooth > 0) loss -= smooth * total / static_cast<float>(a.classes);
+  if (smooth > 0) loss += smooth / static_cast<float>(a.classes) * (all_weights * below_sum - total);
   return loss;
 }
 
@@ -47,17 +61,19 @@ __global__ void __launch_bounds__(kThreads)
                CrossEntropySaved saved, CrossEntropyScratch scratch) {
   auto& s = simt::shared<LossStorage>();
   const unsigned t = simt::thread().x, blocks = simt::grid_size().x;
+  const float all_weights = sum_of_weights(a);
   double sum = 0, counted = 0;
   for (std::int64_t i = static_cast<std::int64_t>(simt::block().x) * kWarps + simt::warp(); i < a.positions;
        i += static_cast<std::int64_t>(blocks) * kWarps) {
     const std::int64_t label = labels[i];
     if (label == a.ignore_index) continue;
+    const bool valid = label >= 0 && label < a.classes;
     float log_sum = kNan, here = kNan;
-    if (label >= 0 && label < a.classes) here = position_loss(a, smooth, logits + i * a.classes, label, log_sum);
+    if (valid) here = position_loss(a, smooth, all_weights, logits + i * a.classes, label, log_sum);
     if (simt::lane() != 0) continue;
     saved.log_sum[i] = log_sum;
     sum += static_cast<double>(here);
-    counted += 1;
+    counted += static_cast<double>(valid ? weight_of(a, label) : 1);
   }
   sum = simt::block_sum<kThreads>(s.sum, sum);
   counted = simt::block_sum<kThreads>(s.sum, counted);
@@ -84,18 +100,21 @@ __global__ void __launch_bounds__(kThreads)
                   const float* dloss, T* dlogits, bool accumulate) {
   const float scale = dloss != nullptr ? *dloss * *saved.share : *saved.share;
   const float everywhere = smooth / static_cast<float>(a.classes);
+  const float of_all = everywhere * sum_of_weights(a);
   for (std::int64_t i = static_cast<std::int64_t>(simt::block().x) * kWarps + simt::warp(); i < a.positions;
        i += static_cast<std::int64_t>(simt::grid_size().x) * kWarps) {
     const std::int64_t label = labels[i];
     const bool counts = label != a.ignore_index, valid = label >= 0 && label < a.classes;
     if (!counts && accumulate) continue;
     const float log_sum = counts && valid ? saved.log_sum[i] : 0;
+    const float of_label = valid ? (1 - smooth) * weight_of(a, label) : 0;
+    const float factor = a.class_weights != nullptr ? of_label + of_all : 1;
     for (std::int64_t k = simt::lane(); k < a.classes; k += simt::kWarp) {
       const std::int64_t at = i * a.classes + k;
       Floats<1> d{{0}};
       if (counts && valid) {
-        const float target = everywhere + (k == label ? 1 - smooth : 0);
-        d.v[0] = scale * (std::exp(widen(logits[at]) - log_sum) - target);
+        const float target = everywhere * weight_of(a, k) + (k == label ? of_label : 0);
+        d.v[0] = scale * (factor * std::exp(widen(logits[at]) - log_sum) - target);
       } else if (counts) {
         d.v[0] = kNan;
       }

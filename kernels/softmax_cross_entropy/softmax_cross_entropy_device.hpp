@@ -12,12 +12,13 @@ struct CrossEntropy {
   std::int64_t positions = 0, classes = 0;
   double label_smoothing = 0;
   std::int64_t ignore_index = -100;
+  const float* class_weights = nullptr;  // [classes]; null: 1 each
 };
 
 // What forward leaves for backward.
 struct CrossEntropySaved {
   float* log_sum = nullptr;  // [positions]: log of the sum of exp(logits), where the label is not ignored
-  float* share = nullptr;    // [1]: 1 / number of positions that count, 0 without any
+  float* share = nullptr;    // [1]: 1 / sum of the weights of the positions' labels, 0 where that is 0
 };
 
 struct CrossEntropyScratch {
@@ -26,15 +27,16 @@ struct CrossEntropyScratch {
   unsigned* ticket = nullptr;  // one number, zero before the first call, and left zero
 };
 
-// loss [1]: the mean over the positions that count; 0 without any. A label that is neither a class nor ignored makes
-// the loss NaN and reads nothing. Sums over positions in double and in a fixed order: the same bits in every run.
+// loss [1]: the weighted mean over the positions that count; 0 where none has weight. A label that is neither a class
+// nor ignored makes the loss NaN and reads nothing. Sums over positions in double and in a fixed order: the same bits
+// in every run.
 template <class T>
 void softmax_cross_entropy(const Launch& launch, const CrossEntropy& arguments, const T* logits,
                            const std::int64_t* labels, float* loss, const CrossEntropySaved& saved,
                            const CrossEntropyScratch& scratch);
 
-// dlogits = dloss[0] * share[0] * (softmax - target), 0 where the label is ignored, NaN where it is not a class.
-// dloss null: 1. accumulate: added to dlogits.
+// dlogits = dloss[0] * share[0] * (weight * softmax - weighted target), 0 where the label is ignored, NaN where it is
+// not a class. dloss null: 1. accumulate: added to dlogits.
 template <class T>
 void softmax_cross_entropy_backward(const Launch& launch, const CrossEntropy& arguments, const T* logits,
                                     const std::int64_t* labels, const CrossEntropySaved& saved, const float* dloss,

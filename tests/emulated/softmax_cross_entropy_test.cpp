@@ -22,13 +22,19 @@ struct Result {
   std::vector<R> gradient;
 };
 
-// By the definition, without the trick of the largest logit: for logits of moderate size, and -infinity.
+// By the definition, without the trick of the largest logit: for logits of moderate size, and -infinity. weights: of
+// the classes.
 template <class R>
-Result<R> plain(const CrossEntropy& a, const std::vector<float>& logits, const std::vector<std::int64_t>& labels) {
+Result<R> plain(const CrossEntropy& a, const std::vector<float>& logits, const std::vector<std::int64_t>& labels,
+                const std::vector<float>& weights) {
   const auto classes = static_cast<std::size_t>(a.classes);
   Result<R> result;
   result.gradient.assign(logits.size(), 0);
-  const auto counted = static_cast<R>(std::ranges::count_if(labels, [&](auto l) { return l != a.ignore_index; }));
+  const auto weight = [&](std::size_t k) { return static_cast<R>(weights[k]); };
+  R counted = 0, all_weights = 0;
+  for (const std::int64_t label : labels)
+    if (label != a.ignore_index) counted += weight(static_cast<std::size_t>(label));
+  for (std::size_t k = 0; k < classes; ++k) all_weights += weight(k);
   const auto smooth = static_cast<R>(a.label_smoothing);
   for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] == a.ignore_index) continue;
@@ -36,17 +42,18 @@ Result<R> plain(const CrossEntropy& a, const std::vector<float>& logits, const s
     for (std::size_t k = 0; k < classes; ++k) {
       const auto z = static_cast<R>(logits[i * classes + k]);
       sum += std::exp(z);
-      mean += z / static_cast<R>(classes);
+      mean += weight(k) * z / static_cast<R>(classes);
     }
     const R log_sum = std::log(sum);
     const auto label = static_cast<std::size_t>(labels[i]);
-    R loss = log_sum - (1 - smooth) * static_cast<R>(logits[i * classes + label]);
-    if (smooth > 0) loss -= smooth * mean;
+    R loss = (1 - smooth) * weight(label) * (log_sum - static_cast<R>(logits[i * classes + label]));
+    if (smooth > 0) loss += smooth * (all_weights / static_cast<R>(classes) * log_sum - mean);
     result.loss += loss / counted;
     for (std::size_t k = 0; k < classes; ++k) {
-      const R target = (k == label ? 1 - smooth : 0) + smooth / static_cast<R>(classes);
+      const R target = (k == label ? (1 - smooth) * weight(label) : 0) + smooth * weight(k) / static_cast<R>(classes);
+      const R factor = (1 - smooth) * weight(label) + smooth * all_weights / static_cast<R>(classes);
       result.gradient[i * classes + k] =
-          (std::exp(static_cast<R>(logits[i * classes + k]) - log_sum) - target) / counted;
+          (factor * std::exp(static_cast<R>(logits[i * classes + k]) - log_sum) - target) / counted;
     }
   }
   return result;
@@ -96,7 +103,7 @@ struct Pool {
 };
 
 template <class T>
-void check(const CrossEntropy& a, Pool& losses, Pool& small) {
+void check(CrossEntropy a, bool weighted, Pool& losses, Pool& small) {
   constexpr double kEpsilon = sizeof(T) == 4 ? 0x1p-23 : 0x1p-8;
   test::Numbers numbers(static_cast<std::uint64_t>(a.positions * 100 + a.classes));
   auto z = numbers.normals(a.positions * a.classes);
@@ -104,8 +111,13 @@ void check(const CrossEntropy& a, Pool& losses, Pool& small) {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < a.positions; ++i)
     labels.push_back(numbers.uniform() < 0.2F ? a.ignore_index : numbers.below(a.classes));
-  const auto exact = plain<double>(a, z, labels);
-  const auto naive = plain<float>(a, z, labels);
+  std::vector<float> weights(static_cast<std::size_t>(a.classes), 1);
+  for (float& weight : weights)
+    if (weighted) weight = 0.1F + 3 * numbers.uniform();
+  const simt::DeviceArray<float> class_weights(weights);
+  if (weighted) a.class_weights = class_weights.data();
+  const auto exact = plain<double>(a, z, labels, weights);
+  const auto naive = plain<float>(a, z, labels, weights);
   Device<T> on(a, z, labels);
   const float loss = test::value_of(on.loss);
   if (exact.loss == 0) {
@@ -142,9 +154,12 @@ TEST_CASE("softmax_cross_entropy on the device agrees with the definition") {
       for (const std::int64_t classes : {1, 2, 10, 19, 32, 33, 100, 1000}) {
         if (positions * classes > 100000) continue;
         for (const double smoothing : {0.0, 0.1}) {
-          INFO(order << " " << positions << " x " << classes << " smoothing " << smoothing);
-          check<float>({positions, classes, smoothing}, losses, small);
-          if (positions < 200) check<simt::bfloat16>({positions, classes, smoothing, 255}, losses, small);
+          for (const bool weighted : {false, true}) {
+            if (weighted && positions > 200) continue;
+            INFO(order << " " << positions << " x " << classes << " smoothing " << smoothing << " " << weighted);
+            check<float>({positions, classes, smoothing}, weighted, losses, small);
+            if (positions < 200) check<simt::bfloat16>({positions, classes, smoothing, 255}, weighted, losses, small);
+          }
         }
       }
   });
@@ -174,6 +189,10 @@ TEST_CASE("softmax_cross_entropy on the device: everything ignored, nothing ther
     Device<float> ignored({2, 2}, {1, 2, 3, 4}, {-100, -100});
     CHECK(test::value_of(ignored.loss) == 0);
     CHECK(ignored.gradient(nullptr) == std::vector<float>(4, 0));
+    const simt::DeviceArray<float> none(std::vector<float>{0, 1});
+    Device<float> weightless({2, 2, 0, -100, none.data()}, {1, 2, 3, 4}, {0, 0});
+    CHECK(test::value_of(weightless.loss) == 0);
+    CHECK(weightless.gradient(nullptr) == std::vector<float>(4, 0));
     Device<float> empty({0, 5}, {}, {});
     CHECK(test::value_of(empty.loss) == 0);
     for (const std::int64_t label : {-1, 2, 1000000}) {

@@ -137,6 +137,49 @@ TEST_CASE("softmax_cross_entropy: gradient, smoothing, ignored labels, large log
                       Catch::Contains("label 6 at position 0"));
 }
 
+TEST_CASE("softmax_cross_entropy: class weights", "[ops]") {
+  Context context;
+  const Tensor logits = random_tensor(context, {2, 4, 3, 2}, 1);
+  const std::vector<std::int64_t> labels = {0, 1, 2, 3, -100, 1, 2, 2, 0, -100, 3, 3};
+  const std::vector<float> weights = {0.5F, 2, 0, 1.25F};
+  const Tensor pixels = Tensor::from<std::int64_t>(context, {2, 3, 2}, labels);
+  const Tensor class_weights = Tensor::from<float>(context, {4}, weights);
+  for (const double smoothing : {0.0, 0.2}) {
+    const auto f = [&](Context& c, const Inputs& in) {
+      return ops::softmax_cross_entropy(c, in[0], pixels,
+                                        {.label_smoothing = smoothing, .class_weights = class_weights});
+    };
+    check_gradients("softmax_cross_entropy", f, {logits}, context);
+    double expected = 0, weight = 0;
+    for (int i = 0; i < 12; ++i) {
+      const std::int64_t label = labels[static_cast<std::size_t>(i)];
+      if (label == -100) continue;
+      const double* z = logits.data<double>() + i / 6 * 24 + i % 6;
+      double sum = 0;
+      for (int k = 0; k < 4; ++k) sum += std::exp(z[k * 6]);
+      for (int k = 0; k < 4; ++k) {
+        const double target = (k == label ? 1 - smoothing : 0) + smoothing / 4;
+        expected -= static_cast<double>(weights[static_cast<std::size_t>(k)]) * target * (z[k * 6] - std::log(sum));
+      }
+      weight += static_cast<double>(weights[static_cast<std::size_t>(label)]);
+    }
+    CHECK(f(context, {Var(logits)}).value.data<double>()[0] == Approx(expected / weight).epsilon(1e-12));
+  }
+  // Positions without weight, as if all were ignored.
+  const Tensor second = Tensor::full(context, {2, 3, 2}, 2, DType::i64);
+  CHECK(ops::softmax_cross_entropy(context, logits, second, {.class_weights = class_weights}).value.data<double>()[0] ==
+        0);
+
+  const auto refuse = [&](const Tensor& given, const std::string& message) {
+    REQUIRE_THROWS_WITH(ops::softmax_cross_entropy(context, logits, pixels, {.class_weights = given}),
+                        Catch::Contains(message));
+  };
+  refuse(Tensor::full(context, {3}, 1), "class_weights [3], expected [4]");
+  refuse(Tensor::full(context, {4}, 1, DType::i64), "i64 values, f32 or f64 are needed");
+  refuse(Tensor::full(context, {4}, -0.5), "class 0 has weight -0.5");
+  refuse(Tensor::full(context, {4}, std::numeric_limits<double>::infinity()), "class 0 has weight inf");
+}
+
 TEST_CASE("binary_concrete_gate: hard forward, sigmoid's gradient, the same draws for any thread count", "[ops]") {
   const Shape shape{37, 11};
   std::vector<std::vector<double>> gates;

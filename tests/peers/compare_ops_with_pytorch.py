@@ -86,6 +86,11 @@ def gates(n, c, density=0.5):
     return (torch.rand(n, c) < density).double()
 
 
+def class_weights(classes):
+    """Positive, in float as in double; unequal."""
+    return torch.logspace(-1, 1, classes, dtype=torch.float32).double()
+
+
 def on_planes(gate):
     return gate[:, :, None, None]
 
@@ -277,6 +282,15 @@ def loss_cases():
                 {"logits": normal(*shape, scale=3), "labels": labels},
                 {"label_smoothing": smoothing},
                 ("labels",),
+            )
+            yield Case(
+                "softmax_cross_entropy",
+                lambda logits, labels, class_weights, s=smoothing: F.cross_entropy(
+                    logits, labels, class_weights, label_smoothing=s
+                ).reshape(1),
+                {"logits": normal(*shape, scale=3), "labels": labels, "class_weights": class_weights(shape[1])},
+                {"label_smoothing": smoothing},
+                ("labels", "class_weights"),
             )
     logits = normal(16, 12, scale=2)
     yield Case("l0_loss", lambda logits: torch.sigmoid(logits).mean().reshape(1), {"logits": logits})

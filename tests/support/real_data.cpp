@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <stdexcept>
 
 #include "tests/support/skip.hpp"
@@ -17,8 +18,32 @@ std::string data_folder() {
   return given != nullptr ? given : "../shared/data";
 }
 
-bool holds_splits(const std::string& folder) {
-  return !folder.empty() && fs::is_directory(folder + "/train") && fs::is_directory(folder + "/test");
+bool holds(const std::string& folder, const std::string& first, const std::string& second) {
+  return !folder.empty() && fs::is_directory(folder + "/" + first) && fs::is_directory(folder + "/" + second);
+}
+
+// The folder that holds two folders: BSG_DATA itself, `name` in it, or what is in its file `name` + suffix.
+std::string find_or_unpack(const std::string& name, const std::string& suffix, const std::string& first,
+                           const std::string& second) {
+  if (holds(data_folder(), first, second)) return data_folder();
+  const std::string unpacked = find_real_data(name);
+  if (holds(unpacked, first, second)) return unpacked;
+  const std::string packed = find_real_data(name + suffix);
+  if (packed.empty()) {
+    skip("no " + name + " or " + name + suffix + " in " + data_folder() + " (BSG_DATA names another folder)");
+    return "";
+  }
+  static std::map<std::string, TemporaryFolder> folders;  // one for each archive, for all tests of a process
+  const auto [place, fresh] = folders.try_emplace(name);
+  const std::string folder = place->second.path().string();
+  if (fresh && std::system(("tar xf '" + packed + "' -C '" + folder + "'").c_str()) != 0) {
+    throw std::runtime_error("cannot unpack " + packed);
+  }
+  // Some archives hold the files themselves, others a folder of their name.
+  for (const std::string& inside : {folder, folder + "/" + name}) {
+    if (holds(inside, first, second)) return inside;
+  }
+  throw std::runtime_error(packed + ": holds no folders " + first + " and " + second);
 }
 
 }  // namespace
@@ -28,24 +53,9 @@ std::string find_real_data(const std::string& name) {
   return fs::exists(path) ? path : "";
 }
 
-std::string cifar10_jpeg() {
-  if (holds_splits(data_folder())) return data_folder();
-  const std::string unpacked = find_real_data("cifar10-jpeg");
-  if (holds_splits(unpacked)) return unpacked;
-  const std::string packed = find_real_data("cifar10-jpeg.tar.xz");
-  if (packed.empty()) {
-    skip("no cifar10-jpeg or cifar10-jpeg.tar.xz in " + data_folder() + " (BSG_DATA names another folder)");
-    return "";
-  }
-  static const TemporaryFolder folder;
-  if (!holds_splits(folder.path().string())) {
-    const std::string command = "tar xJf '" + packed + "' -C '" + folder.path().string() + "'";
-    if (std::system(command.c_str()) != 0 || !holds_splits(folder.path().string())) {
-      throw std::runtime_error("cannot unpack " + packed);
-    }
-  }
-  return folder.path().string();
-}
+std::string cifar10_jpeg() { return find_or_unpack("cifar10-jpeg", ".tar.xz", "train", "test"); }
+
+std::string camvid() { return find_or_unpack("camvid", ".tar", "train", "trainannot"); }
 
 std::string photographs() {
   const std::string packed = find_real_data("imagenet-sample-100.tar");

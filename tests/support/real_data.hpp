@@ -19,4 +19,7 @@ std::string cifar10_jpeg();
 // is none.
 std::string photographs();
 
+// The same for CamVid: train/, trainannot/, val/, valannot/ in BSG_DATA itself, in camvid/ or in camvid.tar.
+std::string camvid();
+
 }  // namespace bsg::test

@@ -150,10 +150,12 @@ TEST_CASE("every op of bsg_op writes y, and a gradient for each differentiable i
       {"relu", {{"x", x}}, {}, x.shape()},
       {"sigmoid", {{"x", x}}, {}, x.shape()},
       {"softmax_cross_entropy",
-       {{"logits", rows}, {"labels", Tensor::full(context, {2}, 1, DType::i64)}},
+       {{"logits", rows},
+        {"labels", Tensor::full(context, {2}, 1, DType::i64)},
+        {"class_weights", Tensor::full(context, {rows.shape()[1]}, 0.5)}},
        {"label_smoothing=0.1", "ignore_index=-1"},
        {1},
-       {"labels"}},
+       {"labels", "class_weights"}},
       {"weighted_sum", {{"x0", scalar}, {"x1", scalar}}, {"weights=2,-0.5"}, {1}},
   };
   std::vector<std::string> covered;

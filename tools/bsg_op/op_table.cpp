@@ -260,13 +260,14 @@ std::vector<OpEntry> op_table() {
        [](Context& c, OpCall& o) { return ops::sigmoid(c, o.input("x")); }},
       {"softmax_cross_entropy",
        "mean loss of logits [N, K] or [N, K, H, W] for labels (i64), a scalar",
-       {{"logits"}, {"labels", Role::constant}},
+       {{"logits"}, {"labels", Role::constant}, {"class_weights", Role::constant, true}},
        {{"label_smoothing", ops::CrossEntropyOptions{}.label_smoothing},
         {"ignore_index", ops::CrossEntropyOptions{}.ignore_index}},
        [](Context& c, OpCall& o) {
          return ops::softmax_cross_entropy(
              c, o.input("logits"), o.input("labels").value,
-             {o.attributes.get<double>("label_smoothing"), o.attributes.get<std::int64_t>("ignore_index")});
+             {o.attributes.get<double>("label_smoothing"), o.attributes.get<std::int64_t>("ignore_index"),
+              o.input("class_weights").value});
        }},
       {"weighted_sum",
        "weights[0] * x0 + weights[1] * x1 + ..., all scalars",
