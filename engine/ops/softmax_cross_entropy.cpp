@@ -10,6 +10,7 @@
 #include "engine/ops/float_dispatch.hpp"
 #include "engine/ops/loss_gradient.hpp"
 #include "engine/ops/tickets.hpp"
+#include "kernels/common/parallel_for.hpp"
 
 namespace bsg::ops {
 
@@ -20,8 +21,8 @@ constexpr std::string_view kOp = "softmax_cross_entropy";
 // The mean loss; gradient receives softmax minus target, weighted, over the weight of all positions that count.
 // weights: of the classes.
 template <class T>
-double loss_and_gradient(const Tensor& logits, const Tensor& labels, const std::vector<double>& weights,
-                         const CrossEntropyOptions& options, Tensor& gradient) {
+double loss_and_gradient(const Context& context, const Tensor& logits, const Tensor& labels,
+                         const std::vector<double>& weights, const CrossEntropyOptions& options, Tensor& gradient) {
   const Shape& in = logits.shape();
   const std::int64_t classes = in[1], plane = in.rank() == 4 ? in[2] * in[3] : 1, positions = in[0] * plane;
   const std::int64_t* label = labels.data<std::int64_t>();
@@ -35,28 +36,38 @@ double loss_and_gradient(const Tensor& logits, const Tensor& labels, const std::
   const double share = 1 / counted, smooth = options.label_smoothing;
   const double everywhere = smooth / static_cast<double>(classes);  // of the target, for each class
   const double all_weights = std::accumulate(weights.begin(), weights.end(), 0.0);
-  double loss = 0;
-  for (std::int64_t i = 0; i < positions; ++i) {
-    if (label[i] == options.ignore_index) continue;
-    const std::int64_t base = i / plane * classes * plane + i % plane;
-    double largest = -std::numeric_limits<double>::infinity();
-    for (std::int64_t k = 0; k < classes; ++k) largest = std::max<double>(largest, z[base + k * plane]);
-    double sum = 0, total = 0;
-    for (std::int64_t k = 0; k < classes; ++k) {
-      sum += std::exp(z[base + k * plane] - largest);
-      total += w[k] * z[base + k * plane];
+  // The losses of parts of the positions, which their number alone decides, are added in order.
+  constexpr std::int64_t kPositions = 4096;
+  const std::int64_t parts = std::clamp<std::int64_t>(positions / kPositions, 1, kernels::kReductionParts);
+  std::vector<double> losses(static_cast<std::size_t>(parts));
+  const auto add_part = [&](std::int64_t part) {
+    double loss = 0;
+    for (std::int64_t i = positions * part / parts; i < positions * (part + 1) / parts; ++i) {
+      if (label[i] == options.ignore_index) continue;
+      const std::int64_t base = i / plane * classes * plane + i % plane;
+      double largest = -std::numeric_limits<double>::infinity();
+      for (std::int64_t k = 0; k < classes; ++k) largest = std::max<double>(largest, z[base + k * plane]);
+      double sum = 0, total = 0;
+      for (std::int64_t k = 0; k < classes; ++k) {
+        sum += std::exp(z[base + k * plane] - largest);
+        total += w[k] * z[base + k * plane];
+      }
+      const double log_sum = largest + std::log(sum), of_label = (1 - smooth) * w[label[i]];
+      loss += of_label * (log_sum - z[base + label[i] * plane]);
+      // Without smoothing a class that is masked out by a logit of -infinity costs nothing: no 0 * infinity.
+      if (smooth > 0) loss += everywhere * (all_weights * log_sum - total);
+      for (std::int64_t k = 0; k < classes; ++k) {
+        const double target = (k == label[i] ? of_label : 0) + everywhere * w[k];
+        const double probability = std::exp(z[base + k * plane] - log_sum);
+        dz[base + k * plane] = static_cast<T>(share * ((of_label + everywhere * all_weights) * probability - target));
+      }
     }
-    const double log_sum = largest + std::log(sum), of_label = (1 - smooth) * w[label[i]];
-    loss += of_label * (log_sum - z[base + label[i] * plane]);
-    // Without smoothing a class that is masked out by a logit of -infinity costs nothing: no 0 * infinity.
-    if (smooth > 0) loss += everywhere * (all_weights * log_sum - total);
-    for (std::int64_t k = 0; k < classes; ++k) {
-      const double target = (k == label[i] ? of_label : 0) + everywhere * w[k];
-      const double probability = std::exp(z[base + k * plane] - log_sum);
-      dz[base + k * plane] = static_cast<T>(share * ((of_label + everywhere * all_weights) * probability - target));
-    }
-  }
-  return loss * share;
+    losses[static_cast<std::size_t>(part)] = loss;
+  };
+  kernels::parallel_for(context.launch(), parts, 4 * positions * classes, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part) add_part(part);
+  });
+  return std::accumulate(losses.begin(), losses.end(), 0.0) * share;
 }
 
 // Labels that are no class, before anything is computed from them.
@@ -105,7 +116,8 @@ Var softmax_cross_entropy(Context& context, const Var& logits, const Tensor& lab
     dispatch_float<T>(
         kOp, context,
         [&] {
-          loss.data<T>()[0] = static_cast<T>(loss_and_gradient<T>(logits.value, labels, weights, options, gradient));
+          loss.data<T>()[0] =
+              static_cast<T>(loss_and_gradient<T>(context, logits.value, labels, weights, options, gradient));
         },
         [&](const auto& device) {
           using kernels::device::CrossEntropyScratch;

@@ -233,3 +233,37 @@ TEST_CASE("bad shapes are named", "[ops]") {
   REQUIRE_THROWS_WITH(ops::batch_norm(context, rows, one, one, mean, variance, {.epsilon = -1}),
                       Catch::Contains("epsilon -1"));
 }
+
+TEST_CASE("softmax_cross_entropy over many pixels: the same bits for any thread count, the mean of its images",
+          "[ops]") {
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 2, 3}) {
+    Context context({.threads = threads});
+    const Tensor logits = random_tensor(context, {2, 5, 80, 101}, 1, DType::f32);
+    std::vector<std::int64_t> classes;
+    for (std::int64_t i = 0; i < 2 * 80 * 101; ++i) classes.push_back(i * i % 7 % 5);
+    const Tensor labels = Tensor::from<std::int64_t>(context, {2, 80, 101}, classes);
+    Tape tape(context);
+    const Var tracked = tape.input(logits);
+    const Var loss = ops::softmax_cross_entropy(context, tracked, labels);
+    std::vector<float>& result = results.emplace_back(loss.value.values<float>());
+    tape.backward(loss);
+    const std::vector<float> gradient = tape.gradient(tracked).values<float>();
+    result.insert(result.end(), gradient.begin(), gradient.end());
+
+    double mean = 0;
+    for (std::size_t n = 0; n < 2; ++n) {
+      const auto count = static_cast<std::size_t>(80 * 101);
+      const std::span<const std::int64_t> image = std::span<const std::int64_t>(classes).subspan(n * count, count);
+      mean += 0.5 *
+              ops::softmax_cross_entropy(
+                  context,
+                  Tensor::from<float>(context, {1, 5, 80, 101}, logits.span<float>().subspan(n * 5 * count, 5 * count)),
+                  Tensor::from<std::int64_t>(context, {1, 80, 101}, image))
+                  .value.item();
+    }
+    CHECK(result[0] == Approx(mean).epsilon(1e-6));
+  }
+  CHECK(results[0] == results[1]);
+  CHECK(results[0] == results[2]);
+}
