@@ -1,4 +1,5 @@
-// Any bytes either are rejected by a DataError of one line or decode to an image whose every pixel is there.
+// Any bytes either are rejected by a DataError of one line or decode to an image, or to an annotation, whose every
+// pixel is there.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "data/decode.hpp"
+#include "data/label_png.hpp"
 #include "engine/core/error.hpp"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
@@ -40,16 +42,27 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   return size;
 }
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace {
+
+template <class Decode>
+void check(const Decode& decode, std::size_t channels) {
   try {
-    const auto image = bsg::data::decode_png(std::as_bytes(std::span(data, size)), "input");
-    const auto pixels = static_cast<std::int64_t>(image.height) * image.width;
+    const auto [height, width, values] = decode();
+    const auto pixels = static_cast<std::int64_t>(height) * width;
     if (pixels < 1 || pixels > bsg::data::kMaxPixels) std::abort();
-    if (image.pixels.size() != static_cast<std::size_t>(pixels) * 3) std::abort();
+    if (values.size() != static_cast<std::size_t>(pixels) * channels) std::abort();
     volatile unsigned char sum = 0;
-    for (const std::uint8_t value : image.pixels) sum = sum + value;
+    for (const std::uint8_t value : values) sum = sum + value;
   } catch (const bsg::DataError& error) {
     if (std::string(error.what()).find('\n') != std::string::npos) std::abort();
   }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto bytes = std::as_bytes(std::span(data, size));
+  check([&] { return bsg::data::decode_png(bytes, "input"); }, 3);
+  check([&] { return bsg::data::decode_label_png(bytes, "input"); }, 1);
   return 0;
 }

@@ -221,6 +221,27 @@ TEST_CASE("bsg_data speed: images a second") {
   CHECK(report["images_per_second"] > 0.0);
 }
 
+TEST_CASE("bsg_data: segmentation sets are told by their pixels, and not imported") {
+  const TemporaryFolder folder;
+  const std::string image = bsg::test::encode_png(bsg::test::gradient(2, 4, 3));
+  for (const std::string split : {"train", "val"}) {
+    put(folder / ("in/" + split + "/x.png"), image);
+    put(folder / ("in/" + split + "annot/x.png"), bsg::test::encode_png({2, 4, 1, {0, 0, 0, 0, 1, 1, 2, 2}}));
+  }
+  put(folder / "in/classes.txt", "road\nsky\nignored\n");
+  const ProgramResult table = bsg_data({"info", folder / "in"});
+  INFO(table.err);
+  CHECK(table.status == 0);
+  CHECK_THAT(table.out, Contains("annotated_folders, 2 classes") && Contains("50.000 %") && Contains("no class"));
+  const auto info = nlohmann::json::parse(bsg_data({"info", folder / "in", "--json"}).out);
+  const auto& train = info["splits"]["train"];
+  CHECK(train["images"] == 1);
+  CHECK(train["pixels_per_class"] == std::vector<int>{4, 2});
+  CHECK(train["pixels_ignored"] == 2);
+  check_failure(bsg_data({"import", folder / "in", folder / "out"}), 2, "in: has classes of pixels");
+  CHECK(names_in(folder.path()) == std::vector<std::string>{"in"});
+}
+
 TEST_CASE("bsg_data: usage") {
   check_failure(bsg_data({}), 2, "subcommand");
   check_failure(bsg_data({"info"}), 2, "D is required");

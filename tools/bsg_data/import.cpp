@@ -51,6 +51,9 @@ void import_dataset(const ImportOptions& options) {
   };
 
   const auto train = data::open_dataset(options.source, data::Split::train, options.open);
+  if (train->labels_pixels()) {
+    throw_error<DataError>("{}: has classes of pixels, a record has room for one of the image", options.source);
+  }
   const auto& classes = train->classes();
   if (classes.size() > kMaxClasses) {
     throw_error<DataError>("{}: has {} classes, a record's label has room for {}", options.source, classes.size(),

@@ -22,18 +22,15 @@ using nlohmann::ordered_json;
 
 // Of one split. Sums of integers: the same for every order of the images.
 struct Summary {
-  std::vector<std::int64_t> per_class;
+  bool of_pixels = false;  // whether pixels have classes, not images
+  std::int64_t images = 0, ignored_pixels = 0;
+  std::vector<std::int64_t> per_class;  // images or pixels
   int min_height = std::numeric_limits<int>::max(), max_height = 0;
   int min_width = std::numeric_limits<int>::max(), max_width = 0;
   std::uint64_t pixels = 0;
   std::array<std::uint64_t, 3> sum{}, sum_of_squares{};
   std::vector<double> difficulties;  // the known ones, ascending
 
-  std::int64_t images() const {
-    std::int64_t all = 0;
-    for (const std::int64_t count : per_class) all += count;
-    return all;
-  }
   // In 0..1.
   double mean(std::size_t c) const { return static_cast<double>(sum[c]) / static_cast<double>(pixels) / 255; }
   double deviation(std::size_t c) const {
@@ -55,6 +52,8 @@ struct Summary {
 
 Summary summarize(const data::Dataset& dataset) {
   Summary all;
+  all.of_pixels = dataset.labels_pixels();
+  all.images = dataset.size();
   all.per_class.resize(dataset.classes().size());
   std::mutex mutex;
   data::for_each_index(dataset.size(), [&](std::int64_t i) {
@@ -65,8 +64,15 @@ Summary summarize(const data::Dataset& dataset) {
       sum[k % 3] += value;
       sum_of_squares[k % 3] += value * value;
     }
+    std::array<std::int64_t, 256> labels{};
+    for (const std::uint8_t label : example.annotation.labels) ++labels[label];
     const std::lock_guard lock(mutex);
-    ++all.per_class[static_cast<std::size_t>(example.label)];
+    if (all.of_pixels) {
+      for (std::size_t k = 0; k < all.per_class.size(); ++k) all.per_class[k] += labels[k];
+      all.ignored_pixels += labels[data::LabelMap::kIgnored];
+    } else {
+      ++all.per_class[static_cast<std::size_t>(example.label)];
+    }
     all.min_height = std::min(all.min_height, example.image.height);
     all.max_height = std::max(all.max_height, example.image.height);
     all.min_width = std::min(all.min_width, example.image.width);
@@ -100,14 +106,15 @@ std::string name_of(Layout layout) {
 
 ordered_json json_of(const Summary& summary) {
   ordered_json split = {
-      {"images", summary.images()},
-      {"images_per_class", summary.per_class},
+      {"images", summary.images},
+      {summary.of_pixels ? "pixels_per_class" : "images_per_class", summary.per_class},
       {"width", {summary.min_width, summary.max_width}},
       {"height", {summary.min_height, summary.max_height}},
       {"mean", {summary.mean(0), summary.mean(1), summary.mean(2)}},
       {"std", {summary.deviation(0), summary.deviation(1), summary.deviation(2)}},
       {"difficulty", nullptr},
   };
+  if (summary.of_pixels) split["pixels_ignored"] = summary.ignored_pixels;
   if (!summary.difficulties.empty()) {
     split["difficulty"] = {{"images", summary.difficulties.size()},
                            {"min", summary.difficulties.front()},
@@ -123,6 +130,12 @@ void print_row(const std::string& name, const std::string& train, const std::str
 
 std::string colors(const Summary& summary, double (Summary::*value)(std::size_t) const) {
   return fmt::format("{:.4f}, {:.4f}, {:.4f}", (summary.*value)(0), (summary.*value)(1), (summary.*value)(2));
+}
+
+// How many images, or which share of the pixels.
+std::string occurrence(const Summary& summary, std::int64_t count) {
+  if (!summary.of_pixels) return fmt::format("{}", count);
+  return fmt::format("{:.3f} %", 100 * static_cast<double>(count) / static_cast<double>(summary.pixels));
 }
 
 std::string difficulties(const Summary& summary) {
@@ -153,9 +166,12 @@ void print_info(const InfoOptions& options) {
   fmt::print("{}: {}, {} classes\n\n", location.folder, name_of(location.layout), classes.size());
   print_row("", "train", "test");
   for (std::size_t i = 0; i < classes.size(); ++i) {
-    print_row(classes[i], fmt::format("{}", train.per_class[i]), fmt::format("{}", test.per_class[i]));
+    print_row(classes[i], occurrence(train, train.per_class[i]), occurrence(test, test.per_class[i]));
   }
-  print_row("images", fmt::format("{}", train.images()), fmt::format("{}", test.images()));
+  if (train.of_pixels) {
+    print_row("no class", occurrence(train, train.ignored_pixels), occurrence(test, test.ignored_pixels));
+  }
+  print_row("images", fmt::format("{}", train.images), fmt::format("{}", test.images));
   print_row("width x height", train.sizes(), test.sizes());
   print_row("mean r, g, b", colors(train, &Summary::mean), colors(test, &Summary::mean));
   print_row("std r, g, b", colors(train, &Summary::deviation), colors(test, &Summary::deviation));

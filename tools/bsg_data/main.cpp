@@ -15,7 +15,11 @@ constexpr const char* kLayouts =
     "D is the word synthetic, for the built-in images, or a folder that holds\n"
     "  data_batch_1.bin .. data_batch_5.bin and test_batch.bin (CIFAR-10's binary files), or these in a folder\n"
     "  cifar-10-batches-bin; or\n"
-    "  train/CLASS/*.jpg, *.jpeg or *.png and test/CLASS/... or val/CLASS/...";
+    "  train/CLASS/*.jpg, *.jpeg or *.png and test/CLASS/... or val/CLASS/...; or\n"
+    "  train/*.jpg, *.jpeg or *.png, trainannot/*.png and test/, testannot/ or val/, valannot/ (street scenes as "
+    "CamVid's,\n"
+    "  with classes.txt where the classes are others); or\n"
+    "  leftImg8bit/ and gtFine/ (Cityscapes)";
 
 void add_synthetic(CLI::App* command, data::OpenOptions& options) {
   command->add_option("--train", options.synthetic_train, "Built-in images of the training split")
