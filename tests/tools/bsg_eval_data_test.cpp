@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "data/decode.hpp"
 #include "engine/core/file.hpp"
 #include "engine/core/safetensors.hpp"
 #include "tests/support/catch.hpp"
@@ -10,6 +11,7 @@
 #include "tests/support/real_data.hpp"
 #include "tests/support/skip.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/tools/untrained_weights.hpp"
 
 using namespace bsg;
 
@@ -45,4 +47,60 @@ TEST_CASE("bsg_eval gives the accuracy and the logits that PyTorch gives for the
       difference = std::max<double>(difference, std::abs(expected.data<float>()[row * 10 + k] -
                                                          logits.data<float>()[(row / 20 * 1000 + row % 20) * 10 + k]));
   CHECK(difference <= 1e-3);
+}
+
+TEST_CASE("bsg_eval segments CamVid's scenes, whole and through windows, and shows them", "[data]") {
+  const std::string scenes = test::camvid();
+  if (scenes.empty()) return;
+  const test::TemporaryFolder folder;
+  const std::string weights = test::untrained_weights(folder, "pspnet18_bas", 11);
+  for (const bool windows : {false, true}) {
+    std::vector<std::string> arguments = {"--arch",
+                                          "pspnet18_bas",
+                                          "--weights",
+                                          weights,
+                                          "--data",
+                                          scenes,
+                                          "--limit",
+                                          "1",
+                                          "--execution",
+                                          "gated",
+                                          "--json",
+                                          folder / "out.json",
+                                          "--save-predictions",
+                                          folder / "pictures"};
+    if (windows) arguments.insert(arguments.end(), {"--window", "240,320", "--overlap", "0"});
+    const auto result = test::run_program("bsg_eval", arguments);
+    INFO(result.err);
+    REQUIRE(result.status == 0);
+    const auto json = nlohmann::json::parse(read_text_file(folder / "out.json", 1 << 20));
+    CHECK(json["images"] == 1);
+    CHECK(json["iou_per_class"].contains("Bicyclist"));
+    CHECK(json["loss"] > 1);
+    const auto shown = nlohmann::json::parse(read_text_file(folder / "pictures/predictions.json", 1 << 20));
+    REQUIRE(shown["pictures"].size() == 1);
+    CHECK(shown["colors"]["Sky"] == std::vector<int>{128, 128, 128});
+    const std::string name = folder / ("pictures/" + shown["pictures"][0]["file"].get<std::string>());
+    const data::Image picture = data::decode_image(read_file(name, 1 << 24), name);
+    CHECK(picture.height == 360);
+    CHECK(picture.width == 3 * 480 + 2 * 4);
+  }
+}
+
+TEST_CASE("bsg_eval shows which photographs use the fewest and the most channels", "[data]") {
+  const std::string photographs = test::photographs();
+  if (photographs.empty()) return;
+  const test::TemporaryFolder folder;
+  const std::string weights = test::untrained_weights(folder, "resnet18_bas", 100);
+  const auto result =
+      test::run_program("bsg_eval", {"--arch", "resnet18_bas", "--weights", weights, "--data", photographs, "--limit",
+                                     "20", "--batch", "10", "--execution", "gated", "--json", folder / "out.json",
+                                     "--save-predictions", folder / "pictures"});
+  INFO(result.err);
+  REQUIRE(result.status == 0);
+  CHECK(nlohmann::json::parse(read_text_file(folder / "out.json", 1 << 20))["top5"].is_number());
+  const auto shown = nlohmann::json::parse(read_text_file(folder / "pictures/predictions.json", 1 << 20));
+  CHECK(shown["fewest_channels"][0]["density"] <= shown["most_channels"][9]["density"]);
+  const std::string name = folder / "pictures/channels.png";
+  CHECK(data::decode_image(read_file(name, 1 << 24), name).width == 1004);
 }

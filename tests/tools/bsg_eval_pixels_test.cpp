@@ -6,16 +6,16 @@
 
 #include "data/decode.hpp"
 #include "engine/core/file.hpp"
-#include "engine/core/safetensors.hpp"
-#include "models/registry.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/image_files.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/tools/untrained_weights.hpp"
 
 using namespace bsg;
 using bsg::test::ProgramResult;
 using bsg::test::TemporaryFolder;
+using bsg::test::untrained_weights;
 using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 
@@ -47,18 +47,6 @@ std::string scenes_in(const TemporaryFolder& folder, const std::vector<Size>& si
   return path;
 }
 
-// The state of a network that was just made, as a file.
-std::string weights_in(const TemporaryFolder& folder, const std::string& arch, int classes) {
-  Context context;
-  const int size = models::image_size(arch);
-  const auto network =
-      models::make_network(context, {.arch = arch, .classes = classes, .height = size, .width = size}, 5);
-  NamedTensors tensors;
-  for (const auto& [name, tensor] : network->state()) tensors.emplace_back(name, *tensor);
-  write_safetensors(folder / (arch + ".safetensors"), tensors);
-  return folder / (arch + ".safetensors");
-}
-
 // Runs bsg_eval on images of three classes and gives what it says of them.
 Json evaluated(const TemporaryFolder& folder, const std::string& scenes, const std::string& weights,
                std::vector<std::string> more = {}) {
@@ -77,7 +65,7 @@ Json evaluated(const TemporaryFolder& folder, const std::string& scenes, const s
 TEST_CASE("bsg_eval segments whole images of different sizes, tells of each and shows some") {
   const TemporaryFolder folder;
   const std::string scenes = scenes_in(folder, {{40, 48}, {33, 50}, {40, 48}});
-  const std::string weights = weights_in(folder, "pspnet18_bas", 3);
+  const std::string weights = untrained_weights(folder, "pspnet18_bas", 3);
   const Json json =
       evaluated(folder, scenes, weights,
                 {"--per-image", folder / "images.jsonl", "--save-predictions", folder / "pictures", "--pictures", "2"});
@@ -141,7 +129,7 @@ TEST_CASE("bsg_eval segments whole images of different sizes, tells of each and 
 TEST_CASE("bsg_eval segments through windows: what overlaps is averaged, what each needs is added") {
   const TemporaryFolder folder;
   const std::string scenes = scenes_in(folder, {{32, 48}, {32, 48}});
-  const std::string weights = weights_in(folder, "pspnet18_bas", 3);
+  const std::string weights = untrained_weights(folder, "pspnet18_bas", 3);
   const Json whole = evaluated(folder, scenes, weights);
   // One window that is the image.
   const Json one = evaluated(folder, scenes, weights, {"--window", "32,48", "--execution", "gated"});
@@ -165,7 +153,7 @@ TEST_CASE("bsg_eval segments through windows: what overlaps is averaged, what ea
 TEST_CASE("bsg_eval: the emulated device segments as the CPU does") {
   const TemporaryFolder folder;
   const std::string scenes = scenes_in(folder, {{12, 16}});
-  const std::string weights = weights_in(folder, "pspnet18_bas", 3);
+  const std::string weights = untrained_weights(folder, "pspnet18_bas", 3);
   const Json cpu = evaluated(folder, scenes, weights, {"--execution", "gated"});
   const Json device = evaluated(folder, scenes, weights, {"--execution", "gated", "--device", "simt"});
   CHECK(device["density_per_layer"] == cpu["density_per_layer"]);
@@ -174,8 +162,8 @@ TEST_CASE("bsg_eval: the emulated device segments as the CPU does") {
 
 TEST_CASE("bsg_eval: classes of pixels and classes of images are not mixed up") {
   const TemporaryFolder folder;
-  const std::string scenes = scenes_in(folder, {{20, 24}}), pixels = weights_in(folder, "pspnet18", 3),
-                    images = weights_in(folder, "resnet20", 3);
+  const std::string scenes = scenes_in(folder, {{20, 24}}), pixels = untrained_weights(folder, "pspnet18", 3),
+                    images = untrained_weights(folder, "resnet20", 3);
   const auto fails = [&](const std::vector<std::string>& arguments, int status, const std::string& message) {
     const ProgramResult result = test::run_program("bsg_eval", arguments);
     CAPTURE(arguments);

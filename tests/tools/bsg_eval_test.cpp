@@ -7,14 +7,15 @@
 #include "data/decode.hpp"
 #include "engine/core/file.hpp"
 #include "engine/core/safetensors.hpp"
-#include "models/registry.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/tools/untrained_weights.hpp"
 
 using namespace bsg;
 using bsg::test::ProgramResult;
 using bsg::test::TemporaryFolder;
+using bsg::test::untrained_weights;
 using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 
@@ -45,16 +46,6 @@ std::string checkpoint_in(const TemporaryFolder& folder) {
 
 Json json_in(const TemporaryFolder& folder, const std::string& name) {
   return Json::parse(read_text_file(folder / name, 1 << 20));
-}
-
-// The state of a network that was just made, as a file.
-std::string weights_in(const TemporaryFolder& folder, const std::string& arch, int classes) {
-  Context context;
-  const auto network = models::make_network(context, {.arch = arch, .classes = classes}, 5);
-  NamedTensors tensors;
-  for (const auto& [name, tensor] : network->state()) tensors.emplace_back(name, *tensor);
-  write_safetensors(folder / (arch + ".safetensors"), tensors);
-  return folder / (arch + ".safetensors");
 }
 
 }  // namespace
@@ -177,7 +168,7 @@ TEST_CASE("bsg_eval tells of each image, and shows those that use the fewest and
 
 TEST_CASE("bsg_eval evaluates anyone's weights, one execution, part of the data") {
   const TemporaryFolder folder;
-  const std::string weights = weights_in(folder, "resnet20", 10);
+  const std::string weights = untrained_weights(folder, "resnet20", 10);
   const ProgramResult result =
       test::run_program("bsg_eval", {"--arch", "resnet20", "--weights", weights, "--data", "synthetic", "--split",
                                      "train", "--limit", "30", "--execution", "dense", "--mean", "0.5,0.5,0.5", "--std",
@@ -202,7 +193,7 @@ TEST_CASE("bsg_eval evaluates anyone's weights, one execution, part of the data"
 
 TEST_CASE("bsg_eval: the emulated device gives the CPU's results") {
   const TemporaryFolder folder;
-  const std::string weights = weights_in(folder, "resnet20_bas", 10);
+  const std::string weights = untrained_weights(folder, "resnet20_bas", 10);
   const auto evaluate = [&](const std::string& device, const std::string& name) {
     const ProgramResult result =
         test::run_program("bsg_eval", {"--arch", "resnet20_bas", "--weights", weights, "--data", "synthetic", "--limit",
@@ -223,7 +214,8 @@ TEST_CASE("bsg_eval: the emulated device gives the CPU's results") {
 
 TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file that cannot be written is 1") {
   const TemporaryFolder folder;
-  const std::string weights = weights_in(folder, "resnet20", 10), seven = weights_in(folder, "resnet32", 7);
+  const std::string weights = untrained_weights(folder, "resnet20", 10),
+                    seven = untrained_weights(folder, "resnet32", 7);
   write_text_file(folder / "text.safetensors", "no tensors in here");
   const auto fails = [&](const std::vector<std::string>& arguments, int status, const std::string& message) {
     const ProgramResult result = test::run_program("bsg_eval", arguments);
@@ -260,7 +252,7 @@ TEST_CASE("bsg_eval: bad usage and bad input are one line and status 2, a file t
   fails(with({"--overlap", "0.5"}), 2, "--window");
   fails(with({"--save-predictions", folder / "pictures"}), 2, "resnet20 has no gates");
   fails(with({"--per-image", folder / "no/such/folder.jsonl"}), 1, "folder.jsonl");
-  const std::string gated = weights_in(folder, "resnet20_bas", 10);
+  const std::string gated = untrained_weights(folder, "resnet20_bas", 10);
   fails({"--data", "synthetic", "--arch", "resnet20_bas", "--weights", gated, "--save-predictions", gated}, 2,
         "resnet20_bas.safetensors: exists and is no folder");
   fails(with({"--json", folder / "no/such/folder.json"}), 1, "folder.json");
