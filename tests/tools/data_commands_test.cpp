@@ -242,6 +242,27 @@ TEST_CASE("bsg_data: segmentation sets are told by their pixels, and not importe
   CHECK(names_in(folder.path()) == std::vector<std::string>{"in"});
 }
 
+TEST_CASE("bsg_data info: images that cannot be read are named and counted") {
+  const TemporaryFolder folder;
+  write_folders(folder);
+  put(folder / "in/train/cat/1.png", "no image");
+  put(folder / "in/train/dog/2.png", "");
+  const ProgramResult table = bsg_data({"info", folder / "in"});
+  CHECK(table.status == 0);
+  CHECK_THAT(table.out, Contains("\nunreadable                            2                        0\n\n" +
+                                 (folder / "in/train/cat/1.png") + ": is neither a JPEG nor a PNG image\n" +
+                                 (folder / "in/train/dog/2.png") + ": the file is empty\n"));
+  const auto info = nlohmann::json::parse(bsg_data({"info", folder / "in", "--json"}).out);
+  CHECK(info["splits"]["train"]["images"] == 4);
+  CHECK(info["splits"]["train"]["unreadable"].size() == 2);
+  CHECK(info["splits"]["test"]["unreadable"].empty());
+  for (int i = 0; i < 3; ++i) {
+    for (const std::string name : {"cat", "dog"}) put(folder / fmt::format("in/test/{}/{}.png", name, i), "x");
+  }
+  CHECK_THAT(bsg_data({"info", folder / "in"}).out, Contains("unknown"));
+  CHECK(nlohmann::json::parse(bsg_data({"info", folder / "in", "--json"}).out)["splits"]["test"]["width"].is_null());
+}
+
 TEST_CASE("bsg_data: usage") {
   check_failure(bsg_data({}), 2, "subcommand");
   check_failure(bsg_data({"info"}), 2, "D is required");

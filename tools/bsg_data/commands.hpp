@@ -13,7 +13,8 @@ struct InfoOptions {
   data::OpenOptions open;
   bool json = false;
 };
-// Prints the layout, images or pixels per class and split, sizes, colours and difficulties.
+// Prints the layout, images or pixels per class and split, sizes, colours, difficulties, and which images cannot be
+// read.
 void print_info(const InfoOptions& options);
 
 // Image folders of PNG files, OUT/train/CLASS/INDEX.png and OUT/test/CLASS/INDEX.png, and OUT/difficulty.csv.

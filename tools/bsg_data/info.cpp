@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/parallel.hpp"
+#include "engine/core/error.hpp"
 #include "tools/bsg_data/commands.hpp"
 
 namespace bsg::tools {
@@ -29,7 +31,8 @@ struct Summary {
   int min_width = std::numeric_limits<int>::max(), max_width = 0;
   std::uint64_t pixels = 0;
   std::array<std::uint64_t, 3> sum{}, sum_of_squares{};
-  std::vector<double> difficulties;  // the known ones, ascending
+  std::vector<double> difficulties;                // the known ones, ascending
+  std::map<std::int64_t, std::string> unreadable;  // what is wrong, by example
 
   // In 0..1.
   double mean(std::size_t c) const { return static_cast<double>(sum[c]) / static_cast<double>(pixels) / 255; }
@@ -38,6 +41,7 @@ struct Summary {
     return std::sqrt(std::max(0.0, square - mean(c) * mean(c)));
   }
   std::string sizes() const {
+    if (images == 0) return "unknown";
     const auto range = [](int low, int high) {
       return low == high ? fmt::format("{}", low) : fmt::format("{}..{}", low, high);
     };
@@ -53,11 +57,17 @@ struct Summary {
 Summary summarize(const data::Dataset& dataset) {
   Summary all;
   all.of_pixels = dataset.labels_pixels();
-  all.images = dataset.size();
   all.per_class.resize(dataset.classes().size());
   std::mutex mutex;
   data::for_each_index(dataset.size(), [&](std::int64_t i) {
-    const data::Example example = dataset.get(i);
+    data::Example example;
+    try {
+      example = dataset.get(i);
+    } catch (const DataError& error) {
+      const std::lock_guard lock(mutex);
+      all.unreadable.emplace(i, error.what());
+      return;
+    }
     std::array<std::uint64_t, 3> sum{}, sum_of_squares{};
     for (std::size_t k = 0; k < example.image.pixels.size(); ++k) {
       const std::uint64_t value = example.image.pixels[k];
@@ -84,6 +94,7 @@ Summary summarize(const data::Dataset& dataset) {
     }
     if (!std::isnan(example.difficulty)) all.difficulties.push_back(example.difficulty);
   });
+  all.images = dataset.size() - static_cast<std::int64_t>(all.unreadable.size());
   std::sort(all.difficulties.begin(), all.difficulties.end());
   return all;
 }
@@ -113,8 +124,11 @@ ordered_json json_of(const Summary& summary) {
       {"mean", {summary.mean(0), summary.mean(1), summary.mean(2)}},
       {"std", {summary.deviation(0), summary.deviation(1), summary.deviation(2)}},
       {"difficulty", nullptr},
+      {"unreadable", ordered_json::array()},
   };
   if (summary.of_pixels) split["pixels_ignored"] = summary.ignored_pixels;
+  for (const auto& [example, message] : summary.unreadable) split["unreadable"].push_back(message);
+  if (summary.images == 0) split["width"] = split["height"] = nullptr;
   if (!summary.difficulties.empty()) {
     split["difficulty"] = {{"images", summary.difficulties.size()},
                            {"min", summary.difficulties.front()},
@@ -129,6 +143,7 @@ void print_row(const std::string& name, const std::string& train, const std::str
 }
 
 std::string colors(const Summary& summary, double (Summary::*value)(std::size_t) const) {
+  if (summary.images == 0) return "unknown";
   return fmt::format("{:.4f}, {:.4f}, {:.4f}", (summary.*value)(0), (summary.*value)(1), (summary.*value)(2));
 }
 
@@ -150,7 +165,9 @@ void print_info(const InfoOptions& options) {
   const data::Location location = data::locate_dataset(options.data);
   std::vector<std::string> classes;
   const auto read = [&](data::Split split) {
-    const auto dataset = data::open_dataset(options.data, split, options.open);
+    data::OpenOptions open = options.open;
+    open.skip_unreadable = true;
+    const auto dataset = data::open_dataset(options.data, split, open);
     classes = dataset->classes();
     return summarize(*dataset);
   };
@@ -176,6 +193,12 @@ void print_info(const InfoOptions& options) {
   print_row("mean r, g, b", colors(train, &Summary::mean), colors(test, &Summary::mean));
   print_row("std r, g, b", colors(train, &Summary::deviation), colors(test, &Summary::deviation));
   print_row("difficulty", difficulties(train), difficulties(test));
+  if (train.unreadable.empty() && test.unreadable.empty()) return;
+  print_row("unreadable", fmt::format("{}", train.unreadable.size()), fmt::format("{}", test.unreadable.size()));
+  fmt::print("\n");
+  for (const Summary* split : {&train, &test}) {
+    for (const auto& [example, message] : split->unreadable) fmt::print("{}\n", message);
+  }
 }
 
 }  // namespace bsg::tools
