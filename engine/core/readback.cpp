@@ -32,8 +32,8 @@ void Readback::clear() {
 }
 
 std::size_t Readback::fetch(const Tensor& tensor) {
-  if (tensor.dtype() != DType::f32 || tensor.shape().rank() == 4)
-    throw_error<ShapeError>("readback: {} {}, f32 of a rank other than 4 is needed", to_string(tensor.dtype()),
+  if ((tensor.dtype() != DType::f32 && tensor.dtype() != DType::i32) || tensor.shape().rank() == 4)
+    throw_error<ShapeError>("readback: {} {}, f32 or i32 of a rank other than 4 is needed", to_string(tensor.dtype()),
                             tensor.shape().str());
   if (used_ == slots_.size()) slots_.push_back(std::make_unique<Slot>());
   Slot& slot = *slots_[used_];
@@ -57,9 +57,12 @@ void Readback::wait() {
   if (done_ != nullptr) context_.backend().runtime.synchronize_event(done_.get());
 }
 
-std::span<const float> Readback::values(std::size_t place) const {
+template <class T>
+std::span<const T> Readback::values(std::size_t place) const {
   const Slot& slot = *slots_.at(place);
-  return {context_.on_cpu() ? slot.host.data<float>() : static_cast<const float*>(slot.pinned.get()), slot.count};
+  return {context_.on_cpu() ? slot.host.data<T>() : static_cast<const T*>(slot.pinned.get()), slot.count};
 }
+template std::span<const float> Readback::values(std::size_t) const;
+template std::span<const std::int32_t> Readback::values(std::size_t) const;
 
 }  // namespace bsg

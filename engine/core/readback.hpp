@@ -22,13 +22,14 @@ class Readback {
 
   // Begins a collection, after waiting for copies of the last one.
   void clear();
-  // Fetches an f32 tensor of any rank but 4 (on devices those lie in another order); ShapeError for others. Returns its
-  // place in the collection.
+  // Fetches an f32 or i32 tensor of any rank but 4 (on devices those lie in another order); ShapeError for others.
+  // Returns its place in the collection.
   std::size_t fetch(const Tensor& tensor);
   // Waits for all that was fetched, and for nothing that was queued later than the last fetch.
   void wait();
-  // After wait().
-  std::span<const float> values(std::size_t place) const;
+  // After wait(). T: float or std::int32_t, as the tensor's.
+  template <class T>
+  std::span<const T> values(std::size_t place) const;
 
  private:
   struct Slot;

@@ -111,13 +111,19 @@ NamedTensors load_weights(Context& context, const std::string& path) {
   return checkpoint.network_tensors();
 }
 
+NamedTensors without_wrapper(NamedTensors tensors) {
+  constexpr std::string_view wrapper = "module.";
+  const auto is_wrapped = [&](const auto& tensor) { return tensor.first.starts_with(wrapper); };
+  if (std::all_of(tensors.begin(), tensors.end(), is_wrapped))
+    for (auto& tensor : tensors) tensor.first.erase(0, wrapper.size());
+  return tensors;
+}
+
 void load_named_tensors(Context& context, const std::vector<std::pair<std::string, Tensor*>>& expected,
                         const NamedTensors& given, const std::string& name_for_errors) {
-  constexpr std::string_view wrapper = "module.";
-  const bool wrapped = !given.empty() && std::all_of(given.begin(), given.end(),
-                                                     [&](const auto& t) { return t.first.starts_with(wrapper); });
+  const NamedTensors unwrapped = without_wrapper(given);
   std::map<std::string, const Tensor*> by_name;
-  for (const auto& [name, tensor] : given) by_name[wrapped ? name.substr(wrapper.size()) : name] = &tensor;
+  for (const auto& [name, tensor] : unwrapped) by_name[name] = &tensor;
 
   std::vector<std::string> missing, extra, different;
   std::vector<std::pair<Tensor*, const Tensor*>> copies;

@@ -48,6 +48,9 @@ Checkpoint load_checkpoint(Context& context, const std::string& path);
 // The network's tensors of a checkpoint of ours or of any other safetensors file.
 NamedTensors load_weights(Context& context, const std::string& path);
 
+// The same without the prefix "module." where all names have it: PyTorch's data-parallel training leaves it.
+NamedTensors without_wrapper(NamedTensors tensors);
+
 // Copies `given` into `expected` by name (nn::Module::state() gives the latter). PyTorch's `num_batches_tracked`
 // entries are ignored, and so is the prefix "module." when all names have it. f32 and f64 convert to each other. When a
 // tensor is missing, extra, of another shape or type, nothing is copied, and one DataError lists them all, up to 20

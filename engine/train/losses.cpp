@@ -42,18 +42,24 @@ ScheduledValues Schedules::at(double epoch) const {
           optim::rising_weight(l0_.rho, l0_.start_epoch, l0_.end_epoch, epoch)};
 }
 
-TrainingLoss::TrainingLoss(const Recipe& recipe)
-    : cross_entropy_{.label_smoothing = recipe.train.label_smoothing},
+TrainingLoss::TrainingLoss(const Recipe& recipe, Tensor class_weights)
+    : cross_entropy_{.label_smoothing = recipe.train.label_smoothing, .class_weights = std::move(class_weights)},
+      auxiliary_weight_(recipe.train.auxiliary_weight),
       shaping_{.a = recipe.batch_shaping.a,
                .b = recipe.batch_shaping.b,
                .normalization = parse_normalization(recipe.batch_shaping.normalization)} {}
 
-LossParts TrainingLoss::operator()(Context& context, const Var& logits, const Tensor& labels,
+LossParts TrainingLoss::operator()(Context& context, const nn::Scores& scores, const Tensor& labels,
                                    const std::vector<nn::GateTrace>& traces, const ScheduledValues& weights) const {
   LossParts parts;
-  std::vector<Var> terms = {ops::softmax_cross_entropy(context, logits, labels, cross_entropy_)};
+  std::vector<Var> terms = {ops::softmax_cross_entropy(context, scores.logits, labels, cross_entropy_)};
   std::vector<double> factors = {1};
   parts.task = terms[0].value;
+  if (scores.auxiliary.value.defined()) {
+    terms.push_back(ops::softmax_cross_entropy(context, scores.auxiliary, labels, cross_entropy_));
+    factors.push_back(auxiliary_weight_);
+    parts.auxiliary = terms.back().value;
+  }
   if (weights.gamma != 0 && !traces.empty()) {
     std::vector<Var> shaping;
     for (const nn::GateTrace& trace : traces) {

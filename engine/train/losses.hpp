@@ -33,21 +33,23 @@ class Schedules {
 
 // A loss of one batch, where it was computed: tensors of one element. The terms are without their weights.
 // Batch-shaping is the sum over the gated layers, L0 the mean probability over all gates of the network; each is
-// undefined when the network has no gates or its weight is 0.
+// undefined when the network has no gates or its weight is 0. The auxiliary head's is undefined without such a head.
 struct LossParts {
   Var total;
-  Tensor task, batch_shaping, l0;
+  Tensor task, auxiliary, batch_shaping, l0;
 };
 
 class TrainingLoss {
  public:
-  explicit TrainingLoss(const Recipe& recipe);
+  // class_weights f32 [classes], or undefined: every class counts alike.
+  explicit TrainingLoss(const Recipe& recipe, Tensor class_weights = {});
 
-  LossParts operator()(Context& context, const Var& logits, const Tensor& labels,
+  LossParts operator()(Context& context, const nn::Scores& scores, const Tensor& labels,
                        const std::vector<nn::GateTrace>& traces, const ScheduledValues& weights) const;
 
  private:
   ops::CrossEntropyOptions cross_entropy_;
+  double auxiliary_weight_;
   ops::BatchShapingOptions shaping_;
 };
 

@@ -24,9 +24,17 @@ std::string MetricsRow::to_json() const {
   row["split"] = split;
   row["loss"] = number(loss);
   row["loss_task"] = number(loss_task);
+  if (loss_auxiliary) row["loss_auxiliary"] = number(loss_auxiliary);
   row["loss_batch_shaping"] = number(loss_batch_shaping);
   row["loss_l0"] = number(loss_l0);
-  row["top1"] = number(top1);
+  if (segmentation) {
+    row["mean_iou"] = number(segmentation->mean_iou);
+    row["pixel_accuracy"] = number(segmentation->pixel_accuracy);
+    row["iou_per_class"] = Json::array();
+    for (const double iou : segmentation->iou_per_class) row["iou_per_class"].push_back(number(iou));
+  } else {
+    row["top1"] = number(top1);
+  }
   row["density"] = number(density);
   row["density_per_layer"] = density_per_layer;
   row["macs_mean"] = number(macs_mean);
@@ -38,20 +46,29 @@ std::string MetricsRow::to_json() const {
   return row.dump();
 }
 
+MetricSums::MetricSums(const nn::MacModel& macs, nn::Task task, std::int64_t classes)
+    : macs_(&macs), open_(macs.layers.size(), 0) {
+  if (task == nn::Task::segmentation) pixels_.emplace(classes);
+}
+
 void MetricSums::add(const StepResult& step) {
   if (step.gates.size() != open_.size())
     throw_error<ShapeError>("metrics: {} gate traces, the network has {} gated layers", step.gates.size(),
                             open_.size());
-  const auto images = static_cast<std::int64_t>(step.labels.size());
-  for (std::int64_t i = 0; i < images; ++i) {
-    const float* scores = step.logits.data() + i * step.classes;
-    const std::int64_t best = std::max_element(scores, scores + step.classes) - scores;
-    correct_ += best == step.labels[static_cast<std::size_t>(i)] ? 1 : 0;
+  const std::int64_t images = step.images;
+  if (pixels_) {
+    pixels_->add(step.predicted, step.labels);
+  } else {
+    for (std::size_t i = 0; i < step.labels.size(); ++i) correct_ += step.predicted[i] == step.labels[i] ? 1 : 0;
   }
   const auto weight = static_cast<double>(images);
   images_ += images;
   loss_ += weight * step.loss;
   task_ += weight * step.task;
+  if (step.auxiliary) {
+    auxiliary_ += weight * *step.auxiliary;
+    auxiliary_images_ += images;
+  }
   if (step.batch_shaping) {
     shaping_ += weight * *step.batch_shaping;
     shaping_images_ += images;
@@ -79,9 +96,14 @@ MetricsRow MetricSums::row() const {
   const auto images = static_cast<double>(images_);
   row.loss = loss_ / images;
   row.loss_task = task_ / images;
+  if (auxiliary_images_ > 0) row.loss_auxiliary = auxiliary_ / static_cast<double>(auxiliary_images_);
   if (shaping_images_ > 0) row.loss_batch_shaping = shaping_ / static_cast<double>(shaping_images_);
   if (l0_images_ > 0) row.loss_l0 = l0_ / static_cast<double>(l0_images_);
-  row.top1 = 100 * static_cast<double>(correct_) / images;
+  if (pixels_) {
+    row.segmentation = pixels_->scores();
+  } else {
+    row.top1 = 100 * static_cast<double>(correct_) / images;
+  }
   row.macs_mean = static_cast<double>(needed_) / images;
   std::int64_t on = 0;
   for (std::size_t layer = 0; layer < open_.size(); ++layer) {
@@ -93,11 +115,20 @@ MetricsRow MetricSums::row() const {
 }
 
 std::string MetricSums::to_json() const {
-  return Json{{"images", images_}, {"correct", correct_},       {"loss", loss_},
-              {"task", task_},     {"batch_shaping", shaping_}, {"batch_shaping_images", shaping_images_},
-              {"l0", l0_},         {"l0_images", l0_images_},   {"open", open_},
-              {"needed", needed_}}
-      .dump();
+  Json sums{{"images", images_},
+            {"correct", correct_},
+            {"loss", loss_},
+            {"task", task_},
+            {"auxiliary", auxiliary_},
+            {"auxiliary_images", auxiliary_images_},
+            {"batch_shaping", shaping_},
+            {"batch_shaping_images", shaping_images_},
+            {"l0", l0_},
+            {"l0_images", l0_images_},
+            {"open", open_},
+            {"needed", needed_}};
+  if (pixels_) sums["pixels"] = pixels_->counts();
+  return sums.dump();
 }
 
 void MetricSums::restore(const std::string& json, const std::string& name_for_errors) {
@@ -107,6 +138,8 @@ void MetricSums::restore(const std::string& json, const std::string& name_for_er
     stored.at("correct").get_to(correct_);
     stored.at("loss").get_to(loss_);
     stored.at("task").get_to(task_);
+    stored.at("auxiliary").get_to(auxiliary_);
+    stored.at("auxiliary_images").get_to(auxiliary_images_);
     stored.at("batch_shaping").get_to(shaping_);
     stored.at("batch_shaping_images").get_to(shaping_images_);
     stored.at("l0").get_to(l0_);
@@ -118,6 +151,10 @@ void MetricSums::restore(const std::string& json, const std::string& name_for_er
       throw_error<DataError>("{}: sums of {} gated layers, the network has {}", name_for_errors, open.size(),
                              open_.size());
     open_ = std::move(open);
+    if (!pixels_) return;
+    std::vector<std::int64_t> counts;
+    stored.at("pixels").get_to(counts);
+    pixels_->restore(counts, name_for_errors);
   } catch (const Json::exception&) {
     throw_error<DataError>("{}: the sums of the epoch are damaged", name_for_errors);
   }

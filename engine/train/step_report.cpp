@@ -1,21 +1,25 @@
 #include "engine/train/step_report.hpp"
 
+#include "engine/ops/argmax_channels.hpp"
+
 namespace bsg::train {
 
 void StepReport::fetch(std::int64_t step, const Tensor& logits, const Tensor& labels,
                        const std::vector<nn::GateTrace>& traces, const LossParts& loss,
                        const ScheduledValues& scheduled) {
   step_ = step;
-  classes_ = logits.shape()[1];
   labels_ = labels;
   layers_ = traces.size();
+  has_auxiliary_ = loss.auxiliary.defined();
   has_shaping_ = loss.batch_shaping.defined();
   has_l0_ = loss.l0.defined();
   scheduled_ = scheduled;
   values_.clear();
-  values_.fetch(logits);
+  // A byte's worth of news for each pixel, where the logits are a float for each class.
+  values_.fetch(ops::argmax_channels(context_, logits));
   values_.fetch(loss.total.value);
   values_.fetch(loss.task);
+  if (has_auxiliary_) values_.fetch(loss.auxiliary);
   if (has_shaping_) values_.fetch(loss.batch_shaping);
   if (has_l0_) values_.fetch(loss.l0);
   for (const nn::GateTrace& trace : traces) values_.fetch(trace.gate.value);
@@ -26,13 +30,14 @@ StepResult StepReport::settle() {
   values_.wait();
   pending_ = false;
   std::size_t place = 0;
-  const auto next = [&] { return values_.values(place++); };
+  const auto next = [&] { return values_.values<float>(place++); };
   StepResult result;
-  result.classes = classes_;
+  result.images = labels_.shape()[0];
   result.labels = std::as_const(labels_).span<std::int64_t>();
-  result.logits = next();
+  result.predicted = values_.values<std::int32_t>(place++);
   result.loss = next()[0];
   result.task = next()[0];
+  if (has_auxiliary_) result.auxiliary = next()[0];
   if (has_shaping_) result.batch_shaping = next()[0];
   if (has_l0_) result.l0 = next()[0];
   for (std::size_t layer = 0; layer < layers_; ++layer) result.gates.push_back(next());

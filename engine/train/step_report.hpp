@@ -16,7 +16,7 @@ namespace bsg::train {
 class StepReport {
  public:
   // The context outlives the report.
-  explicit StepReport(Context& context) : values_(context) {}
+  explicit StepReport(Context& context) : context_(context), values_(context) {}
 
   // Begins to fetch what step `step` (from 1) of `steps` computed; labels lie on the host.
   void fetch(std::int64_t step, const Tensor& logits, const Tensor& labels, const std::vector<nn::GateTrace>& traces,
@@ -29,12 +29,13 @@ class StepReport {
   StepResult settle();
 
  private:
+  Context& context_;
   Readback values_;
   bool pending_ = false;
-  std::int64_t step_ = 0, classes_ = 0;
+  std::int64_t step_ = 0;
   Tensor labels_;
   std::size_t layers_ = 0;
-  bool has_shaping_ = false, has_l0_ = false;
+  bool has_auxiliary_ = false, has_shaping_ = false, has_l0_ = false;
   ScheduledValues scheduled_;
 };
 

@@ -36,6 +36,10 @@ std::vector<optim::ParameterGroup> groups_of(nn::Network& network, const Recipe:
                              optimizer.gate_lr_scale);
 }
 
+Tensor class_weights_of(Context& host, const std::vector<float>& weights) {
+  return weights.empty() ? Tensor() : Tensor::from(host, {static_cast<std::int64_t>(weights.size())}, weights);
+}
+
 }  // namespace
 
 Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, std::uint64_t seed, TrainingData data,
@@ -48,16 +52,20 @@ Trainer::Trainer(Context& context, nn::Network& network, const Recipe& recipe, s
       data_(std::move(data)),
       folder_(std::move(folder)),
       schedules_(recipe),
-      loss_(recipe),
+      loss_(recipe, class_weights_of(host_, data_.class_weights)),
       optimizer_(context, groups_of(network, recipe.optimizer),
                  {.momentum = recipe.optimizer.momentum, .nesterov = recipe.optimizer.nesterov}),
       upload_(context),
       report_(std::make_unique<StepReport>(context)),
       report_before_(std::make_unique<StepReport>(context)),
-      sums_(network.macs()) {
+      sums_(no_sums()) {
   if (data_.train.batches() < 1)
     throw_error<ConfigError>("train.batch = {}: an epoch of {} images has no step", recipe.train.batch,
                              data_.train.examples());
+}
+
+MetricSums Trainer::no_sums() const {
+  return {network_.macs(), network_.task(), static_cast<std::int64_t>(data_.classes.size())};
 }
 
 void Trainer::save(const std::string& path) {
@@ -74,7 +82,7 @@ void Trainer::save(const std::string& path) {
   checkpoint.set_integer("random_position", static_cast<std::int64_t>(context_.random().position()));
   checkpoint.set_integer("epoch", epoch_);
   checkpoint.set_integer("step", step_);
-  checkpoint.set_number("best_top1", best_top1_);
+  checkpoint.set_number("best_score", best_score_);
   checkpoint.set("sums", sums_.to_json());
   save_checkpoint(path, checkpoint);
 }
@@ -97,12 +105,12 @@ void Trainer::resume() {
   if (epoch < 0 || step < 0 || step >= data_.train.batches() || position < 0)
     throw_error<DataError>("{}: epoch {}, step {}, random position {}: no state of this run", checkpoint.source, epoch,
                            step, position);
-  MetricSums sums(network_.macs());
+  MetricSums sums = no_sums();
   sums.restore(checkpoint.text("sums"), checkpoint.source);
   load_named_tensors(host_, optimizer_.state(), checkpoint.tensors_under(kMomentumPrefix),
                      checkpoint.source + ": momentum");
   load_named_tensors(host_, network_.state(), checkpoint.network_tensors(), checkpoint.source);
-  best_top1_ = checkpoint.number("best_top1");
+  best_score_ = checkpoint.number("best_score");
   context_.random().set_position(static_cast<std::uint64_t>(position));
   epoch_ = epoch;
   step_ = step;
@@ -113,10 +121,10 @@ void Trainer::train_step(const LabelledImages& batch, const ScheduledValues& val
   Tape tape(context_);
   const nn::Pass pass{.context = context_, .tape = &tape, .training = true};
   std::vector<nn::GateTrace> traces;
-  const Var logits = network_.forward(pass, Var(upload_.images(batch)), traces);
-  const LossParts loss = loss_(context_, logits, batch.labels, traces, values);
+  const nn::Scores scores = network_.scores(pass, Var(upload_.images(batch)), traces);
+  const LossParts loss = loss_(context_, scores, batch.labels, traces, values);
   std::swap(report_, report_before_);
-  report_->fetch(step_ + 1, logits.value, batch.labels, traces, loss, values);
+  report_->fetch(step_ + 1, scores.logits.value, batch.labels, traces, loss, values);
   // On the CPU a loss is known before it moves the weights; a device gets its next step before the host asks for one.
   if (context_.on_cpu()) settle(*report_, observer);
   traces.clear();
@@ -141,7 +149,7 @@ void Trainer::settle(StepReport& report, TrainingObserver& observer) {
 MetricsRow Trainer::evaluate() {
   const Stopwatch watch;
   inference::Plan plan(context_.on_cpu() ? host_ : context_, network_);
-  inference::EvaluationMetrics metrics(network_.macs());
+  inference::EvaluationMetrics metrics(network_.macs(), host_.threads());
   LabelledImages batch;
   for (data_.test.start(0, 0); data_.test.next(batch);) metrics.add(plan.run(batch.images).to(host_), batch.labels);
   const inference::Evaluation result = metrics.result();
@@ -151,7 +159,11 @@ MetricsRow Trainer::evaluate() {
   MetricsRow row;
   row.split = "test";
   row.loss = row.loss_task = result.loss;
-  row.top1 = result.top1;
+  if (result.segmentation) {
+    row.segmentation = result.segmentation;
+  } else {
+    row.top1 = result.top1;
+  }
   row.density = result.density;
   row.density_per_layer = result.density_per_layer;
   row.macs_mean = result.macs_mean;
@@ -193,12 +205,12 @@ TrainingOutcome Trainer::run(TrainingObserver& observer, const std::function<boo
     bool best = false;
     if (last || (epoch_ + 1) % recipe_.train.eval_every == 0) {
       rows.push_back(evaluate());
-      best = rows.back().top1 > best_top1_;
-      if (best) best_top1_ = rows.back().top1;
+      best = rows.back().score() > best_score_;
+      if (best) best_score_ = rows.back().score();
     }
     ++epoch_;
     step_ = 0;
-    sums_ = MetricSums(network_.macs());
+    sums_ = no_sums();
     for (MetricsRow& row : rows) {
       row.epoch = epoch_;
       row.lr = values.learning_rate;

@@ -26,7 +26,8 @@ struct TrainingData {
   BatchSource& train;
   BatchSource& test;
   std::vector<std::string> classes;
-  int height = 0, width = 0;  // of the images that the network takes
+  int height = 0, width = 0;              // of the images that the network takes
+  std::vector<float> class_weights = {};  // of the cross-entropy; none: every class counts alike
 };
 
 // Told what happens; called from the training thread. On a device the host is a step ahead of what it knows, and tells
@@ -60,14 +61,15 @@ class Trainer {
 
   // Epochs that are done.
   std::int64_t epoch() const { return epoch_; }
-  // The best top-1 on the test split so far, in percent; negative before the first evaluation.
-  double best_top1() const { return best_top1_; }
+  // The best score on the test split so far (MetricsRow::score, in percent); negative before the first evaluation.
+  double best_score() const { return best_score_; }
 
  private:
   void train_step(const LabelledImages& batch, const ScheduledValues& values, TrainingObserver& observer);
   // Counts a step whose report was fetched, unless that was done.
   void settle(StepReport& report, TrainingObserver& observer);
   MetricsRow evaluate();
+  MetricSums no_sums() const;
   void save(const std::string& path);
 
   Context& context_;  // of the training steps
@@ -84,7 +86,7 @@ class Trainer {
   std::unique_ptr<StepReport> report_, report_before_;  // of the last step that was queued, and of the one before it
   std::int64_t epoch_ = 0;                              // done
   std::int64_t step_ = 0;                               // done in the epoch after those
-  double best_top1_ = -1;
+  double best_score_ = -1;
   MetricSums sums_;  // of the epoch that is under way
 };
 

@@ -98,6 +98,7 @@ constexpr Backend kBackend = {
     .linear_backward_input = device::linear_backward_input,
     .linear_backward_weight = device::linear_backward_weight,
     .linear_backward_bias = device::linear_backward_bias,
+    .argmax_channels = device::argmax_channels,
     .measure_peak = device::measure_peak,
     .softmax_cross_entropy = device::softmax_cross_entropy<float>,
     .softmax_cross_entropy_backward = device::softmax_cross_entropy_backward<float>,
@@ -114,7 +115,7 @@ const Backend& emulated_backend() { return kBackend; }
 
 #if defined(__CUDACC__)
 // The name that kCudaBackendEntry holds.
-extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_8() {
+extern "C" __attribute__((visibility("default"))) const bsg::kernels::Backend* bsg_cuda_backend_9() {
   return &bsg::kernels::kBackend;
 }
 #endif

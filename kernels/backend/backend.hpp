@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "kernels/argmax/argmax_device.hpp"
 #include "kernels/batch_norm/batch_norm_device.hpp"
 #include "kernels/batch_shaping/batch_shaping_device.hpp"
 #include "kernels/concat/concat_device.hpp"
@@ -136,6 +137,7 @@ struct Backend {
   decltype(&device::linear_backward_weight) linear_backward_weight;
   decltype(&device::linear_backward_bias) linear_backward_bias;
 
+  decltype(&device::argmax_channels) argmax_channels;
   decltype(&device::measure_peak) measure_peak;
 
   decltype(&device::softmax_cross_entropy<float>) softmax_cross_entropy;
@@ -158,6 +160,6 @@ const Backend& emulated_backend();
 
 // What the CUDA back end's shared library exports: a function without arguments that returns `const Backend*`. The name
 // carries a number that changes whenever the table does.
-inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_8";
+inline constexpr const char* kCudaBackendEntry = "bsg_cuda_backend_9";
 
 }  // namespace bsg::kernels

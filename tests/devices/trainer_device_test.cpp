@@ -91,10 +91,10 @@ TEST_CASE("fetched values are those of the moment, on every device") {
       CHECK(readback.fetch(Tensor::empty(context, {0, 3})) == 1);
       CHECK(readback.fetch(Tensor::full(context, {1}, 5)) == 2);
       readback.wait();
-      const auto first = readback.values(0);
+      const auto first = readback.values<float>(0);
       CHECK(std::vector<float>(first.begin(), first.end()) == numbers.values<float>());
-      CHECK(readback.values(1).empty());
-      CHECK(readback.values(2)[0] == 5);
+      CHECK(readback.values<float>(1).empty());
+      CHECK(readback.values<float>(2)[0] == 5);
     }
     CHECK_THROWS_WITH(readback.fetch(Tensor::empty(context, {1, 1, 1, 1})), Contains("readback: f32 [1, 1, 1, 1]"));
     CHECK_THROWS_WITH(readback.fetch(Tensor::empty(context, {1}, DType::i64)), Contains("readback: i64 [1]"));

@@ -65,7 +65,8 @@ Trajectory train_on(Device device, const std::string& arch, Precision precision)
     std::vector<nn::GateTrace> traces;
     const Var logits =
         network->forward({.context = context, .tape = &tape, .training = true}, Var(images.to(context)), traces);
-    const Var total = loss(context, logits, labels, traces, {.learning_rate = 0.02, .gamma = 0.75, .rho = 0.4}).total;
+    const Var total =
+        loss(context, {logits, Var()}, labels, traces, {.learning_rate = 0.02, .gamma = 0.75, .rho = 0.4}).total;
     append(result.logits, logits.value.values<float>());
     for (const nn::GateTrace& trace : traces) append(result.gates, trace.gate.value.values<float>());
     result.losses.push_back(total.value.item());

@@ -25,7 +25,7 @@ TEST_CASE("a run learns, and writes metrics and checkpoints") {
   REQUIRE(session.run() == TrainingOutcome::finished);
   const auto& losses = session.observer.losses;
   REQUIRE(losses.size() == 20);
-  CHECK(session.trainer.best_top1() == 100);
+  CHECK(session.trainer.best_score() == 100);
 
   const auto rows = rows_of(session.folder.metrics());
   REQUIRE(rows.size() == 8);
@@ -43,7 +43,7 @@ TEST_CASE("a run learns, and writes metrics and checkpoints") {
   // The total of the row is its terms with their weights, on average over the epoch's schedule.
   CHECK(rows[6]["loss"].get<double>() ==
         Approx(rows[6]["loss_task"].get<double>() + 0.1 * rows[6]["loss_l0"].get<double>()).epsilon(1e-5));
-  CHECK(load_checkpoint(session.context, session.folder.best_checkpoint()).number("best_top1") == 100);
+  CHECK(load_checkpoint(session.context, session.folder.best_checkpoint()).number("best_score") == 100);
   CHECK(load_checkpoint(session.context, session.folder.last_checkpoint()).integer("epoch") == 4);
 }
 

@@ -10,13 +10,13 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "data/dataset.hpp"
 #include "engine/core/error.hpp"
 #include "engine/core/file.hpp"
 #include "engine/train/trainer.hpp"
 #include "tools/bsg_train/progress.hpp"
+#include "tools/bsg_train/starting_weights.hpp"
+#include "tools/bsg_train/training_data.hpp"
 #include "tools/common/interrupt.hpp"
-#include "tools/common/loader_source.hpp"
 #include "tools/common/recipe_network.hpp"
 #include "tools/common/validators.hpp"
 
@@ -24,12 +24,18 @@ namespace bsg::tools {
 namespace {
 
 struct Options {
-  std::string recipe, data, out, device = "auto";
+  std::string recipe, data, out, weights, device = "auto";
   std::uint64_t seed = 1;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::vector<std::string> overrides;
   bool resume = false;
 };
+
+void print_unreadable(const char* split, const data::Unreadable& unreadable) {
+  if (unreadable.examples == 0) return;
+  fmt::print("{} images that could not be read, replaced by others: {}\n", split, unreadable.examples);
+  for (const std::string& message : unreadable.messages) fmt::print("  {}\n", message);
+}
 
 int train_by(const Options& options) {
   const train::Recipe recipe = train::read_recipe(options.recipe, options.overrides);
@@ -40,31 +46,16 @@ int train_by(const Options& options) {
   Context context({.device = device, .threads = options.threads, .seed = options.seed, .precision = precision});
   Context host({.threads = options.threads});
 
-  // Images of another size are resized.
-  const int size = models::image_size(recipe.model.arch);
-  data::OpenOptions open = open_options(recipe.data);
-  const auto train_set = data::open_dataset(options.data, data::Split::train, open);
-  open.limit = 0;
-  const auto test_set = data::open_dataset(options.data, data::Split::test, open);
-  data::ImageTransformOptions transform = transform_options(recipe.data, size, size);
-  LoaderSource test(host, test_set, std::make_shared<data::ImageTransform>(transform),
-                    {.batch = recipe.train.eval_batch, .workers = static_cast<int>(recipe.data.workers)});
-  transform.crop_padding = static_cast<int>(recipe.data.crop_padding);
-  transform.flip = recipe.data.flip;
-  LoaderSource train(host, train_set, std::make_shared<data::ImageTransform>(transform),
-                     {.batch = recipe.train.batch,
-                      .shuffle = true,
-                      .drop_last = recipe.train.drop_last,
-                      .seed = options.seed,
-                      .workers = static_cast<int>(recipe.data.workers)});
-
-  const std::vector<std::string>& classes = train_set->classes();
-  const auto network =
-      models::make_network(host, network_config(recipe.model, classes.size(), size, size), options.seed);
+  TrainingSets sets = open_training_sets(host, recipe, options.data, options.seed);
+  const auto network = models::make_network(
+      host, network_config(recipe.model, sets.classes.size(), sets.height, sets.width), options.seed);
+  // A run that is resumed has its weights.
+  if (!options.weights.empty() && !options.resume) start_from_weights(host, *network, options.weights);
   network->move(context);
   const train::RunFolder folder{options.out};
   folder.create(options.resume);
-  train::Trainer trainer(context, *network, recipe, options.seed, {train, test, classes, size, size}, folder);
+  train::Trainer trainer(context, *network, recipe, options.seed,
+                         {*sets.train, *sets.test, sets.classes, sets.height, sets.width, sets.class_weights}, folder);
   if (options.resume && folder.has_checkpoint()) {
     trainer.resume();
   } else if (options.resume) {
@@ -74,13 +65,17 @@ int train_by(const Options& options) {
 
   watch_for_interrupts();
   fmt::print("{}: {} images, {} classes, {} threads, from epoch {} to {}, into {}\n", recipe.model.arch,
-             train.examples(), classes.size(), options.threads, trainer.epoch(), recipe.train.epochs, options.out);
+             sets.train->examples(), sets.classes.size(), options.threads, trainer.epoch(), recipe.train.epochs,
+             options.out);
   std::fflush(stdout);
   TrainingProgress progress(recipe.train.epochs, recipe.train.batch);
   const train::TrainingOutcome outcome = trainer.run(progress, [] { return interrupt_signal() != 0; });
+  for (const auto& [source, split] : {std::pair(sets.train.get(), "training"), std::pair(sets.test.get(), "test")})
+    print_unreadable(split, source->unreadable());
   switch (outcome) {
     case train::TrainingOutcome::finished:
-      fmt::print("done: best top-1 {:.2f} %, checkpoints in {}\n", trainer.best_top1(), options.out);
+      fmt::print("done: best {} {:.2f} %, checkpoints in {}\n",
+                 network->task() == nn::Task::segmentation ? "mean IoU" : "top-1", trainer.best_score(), options.out);
       return 0;
     case train::TrainingOutcome::out_of_time:
       fmt::print("train.max_seconds are over; {} holds the state, --resume continues\n", folder.last_checkpoint());
@@ -102,9 +97,13 @@ int main(int argc, char** argv) {
   CLI::App app{"Trains a network by a recipe. The run's folder then holds recipe.toml, metrics.jsonl and checkpoints.",
                "bsg_train"};
   app.add_option("--recipe", options.recipe, "TOML file with everything that decides what is computed")->required();
-  app.add_option("--data", options.data, "CIFAR-10 binaries, a folder of image folders, or the word synthetic")
+  app.add_option("--data", options.data,
+                 "CIFAR-10 binaries, image folders, Cityscapes, images with annotations, or the word synthetic")
       ->required();
   app.add_option("--out", options.out, "folder of the run; it must not hold another run")->required();
+  app.add_option(
+      "--weights", options.weights,
+      "start from this safetensors file or checkpoint: tensors by name; gates and heads that it lacks start anew");
   app.add_option("--device", options.device, "auto, cpu, cuda or simt")->capture_default_str();
   app.add_option("--seed", options.seed, "of initial weights, order, augmentation and gate noise")
       ->check(bsg::tools::check_uint64)

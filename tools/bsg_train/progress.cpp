@@ -37,9 +37,10 @@ void TrainingProgress::step(std::int64_t epoch, std::int64_t step, std::int64_t 
 
 void TrainingProgress::row(const train::MetricsRow& row) {
   clear_bar();
-  fmt::print("epoch {}/{} {:<5}  loss {:.4f}  top-1 {:5.2f} %  MACs {:.3f} of dense  {:.0f} images/s\n", row.epoch,
-             epochs_, row.split, row.loss, row.top1, row.macs_mean / static_cast<double>(row.macs_dense),
-             row.images_per_second);
+  fmt::print("epoch {}/{} {:<5}  loss {:.4f}  {} {:5.2f} %  MACs {:.3f} of dense  {:.{}f} images/s\n", row.epoch,
+             epochs_, row.split, row.loss, row.segmentation ? "mean IoU" : "top-1", row.score(),
+             row.macs_mean / static_cast<double>(row.macs_dense), row.images_per_second,
+             row.images_per_second < 100 ? 1 : 0);
   std::fflush(stdout);
   shown_ = Clock::now();
   steps_since_ = 0;

@@ -19,6 +19,7 @@ class LoaderSource : public train::BatchSource {
   std::int64_t batches() const override { return loader_.batches(); }
   std::int64_t examples() const override { return loader_.examples(); }
   void start(std::int64_t epoch, std::int64_t first_batch) override { loader_.start(epoch, first_batch); }
+  const data::Unreadable& unreadable() const { return loader_.unreadable(); }
   bool next(train::LabelledImages& batch) override {
     data::Batch loaded;
     if (!loader_.next(loaded)) return false;
@@ -35,12 +36,14 @@ inline data::OpenOptions open_options(const train::Recipe::Data& data) {
   return {.synthetic_train = data.synthetic_train,
           .synthetic_test = data.synthetic_test,
           .synthetic_seed = static_cast<std::uint64_t>(data.synthetic_seed),
-          .limit = data.limit};
+          .limit = data.limit,
+          .skip_unreadable = data.skip_unreadable};
 }
 
 // Without augmentation.
 inline data::ImageTransformOptions transform_options(const train::Recipe::Data& data, int height, int width) {
-  return {.height = height, .width = width, .mean = data.mean, .std = data.std};
+  return {
+      .height = height, .width = width, .mean = data.mean, .std = data.std, .resize = static_cast<int>(data.resize)};
 }
 
 }  // namespace bsg::tools

@@ -15,7 +15,8 @@ inline models::NetworkConfig network_config(const train::Recipe::Model& model, s
           .gate = {.hidden = static_cast<int>(model.gate_hidden),
                    .bias = model.gate_bias,
                    .noise = model.gate_noise,
-                   .temperature = model.temperature}};
+                   .temperature = model.temperature},
+          .base_channels = static_cast<int>(model.base_channels)};
 }
 
 }  // namespace bsg::tools
