@@ -7,45 +7,20 @@
 #include "data/decode.hpp"
 #include "engine/core/file.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/image_files.hpp"
 #include "tests/support/program.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/tools/scenes.hpp"
 #include "tests/tools/untrained_weights.hpp"
 
 using namespace bsg;
 using bsg::test::ProgramResult;
+using bsg::test::scenes_in;
 using bsg::test::TemporaryFolder;
 using bsg::test::untrained_weights;
 using Catch::Matchers::Contains;
 using Json = nlohmann::json;
 
 namespace {
-
-struct Size {
-  int height, width;
-};
-
-// A folder with images of these sizes: one class above a line that rises from image to image, another below it, and a
-// column of pixels without a label.
-std::string scenes_in(const TemporaryFolder& folder, const std::vector<Size>& sizes) {
-  const std::string path = folder / "scenes";
-  for (const char* part : {"train", "trainannot", "val", "valannot"})
-    std::filesystem::create_directories(path + "/" + part);
-  write_text_file(path + "/classes.txt", "sky\nroad\ntram\n");
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    const auto [height, width] = sizes[i];
-    test::Pixels annotation{height, width, 1, {}};
-    for (int y = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x)
-        annotation.values.push_back(x == 0 ? 255 : y < height / 2 - static_cast<int>(i) ? 0 : 1);
-    for (const char* split : {"train", "val"}) {
-      const std::string name = "/" + std::to_string(i) + ".png";
-      write_text_file(path + "/" + split + name, test::encode_png(test::gradient(height, width, 3)));
-      write_text_file(path + "/" + split + "annot" + name, test::encode_png(annotation));
-    }
-  }
-  return path;
-}
 
 // Runs bsg_eval on images of three classes and gives what it says of them.
 Json evaluated(const TemporaryFolder& folder, const std::string& scenes, const std::string& weights,
