@@ -15,7 +15,7 @@ void StepReport::fetch(std::int64_t step, const Tensor& logits, const Tensor& la
   has_l0_ = loss.l0.defined();
   scheduled_ = scheduled;
   values_.clear();
-  // A byte's worth of news for each pixel, where the logits are a float for each class.
+  // One number for each pixel on its way to the host, where the logits are one for each class of each pixel.
   values_.fetch(ops::argmax_channels(context_, logits));
   values_.fetch(loss.total.value);
   values_.fetch(loss.task);

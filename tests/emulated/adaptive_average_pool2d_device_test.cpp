@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "tests/emulated/channels_last.hpp"
 #include "tests/emulated/close.hpp"
 #include "tests/emulated/orders.hpp"
 #include "tests/support/catch.hpp"
@@ -20,17 +21,6 @@ struct Case {
 
 const std::vector<Case> kCases{{2, 16, 8, 8, 2, 4}, {1, 5, 9, 7, 3, 6},   {2, 8, 5, 4, 6, 6}, {1, 40, 30, 13, 1, 1},
                                {1, 1, 1, 1, 3, 2},  {3, 264, 6, 6, 6, 6}, {0, 8, 4, 4, 2, 2}};
-
-std::vector<float> to_last(const std::vector<float>& x, std::int64_t channels, std::int64_t plane, bool back = false) {
-  std::vector<float> result(x.size());
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()); ++i) {
-    const std::int64_t pixel = i % plane, channel = i / plane % channels, sample = i / plane / channels;
-    const auto first = static_cast<std::size_t>(i),
-               last = static_cast<std::size_t>((sample * plane + pixel) * channels + channel);
-    back ? result[first] = x[last] : result[last] = x[first];
-  }
-  return result;
-}
 
 template <class R>
 struct Result {
@@ -59,15 +49,15 @@ void check(const Case& c, bool accumulate) {
   const Result<double> exact = on_cpu<double>(c, x, dy, old, accumulate);
   const Result<float> naive = on_cpu<float>(c, x, dy, old, accumulate);
   const auto device_array = [&](const std::vector<float>& v, std::int64_t plane) {
-    return simt::DeviceArray<T>(test::narrowed<T>(to_last(v, c.channels, plane)));
+    return simt::DeviceArray<T>(test::narrowed<T>(test::to_last(v, c.channels, plane)));
   };
   auto dev_x = device_array(x, in), dev_dy = device_array(dy, out), dev_dx = device_array(old, in);
   simt::DeviceArray<T> dev_y(dy.size());
   device::adaptive_average_pool2d<T>({}, s, c.channels, dev_x.data(), dev_y.data());
   device::adaptive_average_pool2d_backward<T>({}, s, c.channels, dev_dy.data(), dev_dx.data(), accumulate);
-  test::check_close(to_last(test::widened(dev_y.to_host()), c.channels, out, true), exact.y, rounded(naive.y),
+  test::check_close(test::to_last(test::widened(dev_y.to_host()), c.channels, out, true), exact.y, rounded(naive.y),
                     kEpsilon);
-  test::check_close(to_last(test::widened(dev_dx.to_host()), c.channels, in, true), exact.dx, rounded(naive.dx),
+  test::check_close(test::to_last(test::widened(dev_dx.to_host()), c.channels, in, true), exact.dx, rounded(naive.dx),
                     kEpsilon);
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/emulated/channels_last.hpp"
 #include "tests/emulated/close.hpp"
 #include "tests/emulated/orders.hpp"
 #include "tests/support/catch.hpp"
@@ -25,18 +26,6 @@ struct Case {
 const std::vector<Case> kCases{{2, 16, 8, 8, 2, 2, 0, 1}, {1, 16, 9, 7, 3, 2, 1, 1},  {2, 5, 6, 5, 3, 1, 1, 1},
                                {1, 1, 1, 1, 1, 1, 0, 1},  {1, 8, 11, 13, 3, 2, 0, 2}, {1, 3, 7, 7, 5, 3, 2, 1},
                                {3, 8, 4, 4, 4, 4, 0, 1},  {0, 8, 4, 4, 2, 2, 0, 1},   {1, 40, 30, 12, 3, 2, 1, 1}};
-
-// Channels first, as the CPU has them, to channels last and back.
-std::vector<float> to_last(const std::vector<float>& x, std::int64_t channels, std::int64_t plane, bool back = false) {
-  std::vector<float> result(x.size());
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(x.size()); ++i) {
-    const std::int64_t pixel = i % plane, channel = i / plane % channels, sample = i / plane / channels;
-    const auto first = static_cast<std::size_t>(i),
-               last = static_cast<std::size_t>((sample * plane + pixel) * channels + channel);
-    back ? result[first] = x[last] : result[last] = x[first];
-  }
-  return result;
-}
 
 template <class T>
 std::vector<float> rounded(const std::vector<float>& x) {
@@ -91,7 +80,7 @@ void check(const Case& c, Kind kind, bool accumulate) {
     }
 
   const auto device_array = [&](const std::vector<float>& v, std::int64_t plane) {
-    return simt::DeviceArray<T>(test::narrowed<T>(to_last(v, c.channels, plane)));
+    return simt::DeviceArray<T>(test::narrowed<T>(test::to_last(v, c.channels, plane)));
   };
   auto dev_x = device_array(x, in), dev_dy = device_array(dy, out), dev_dx = device_array(old, in);
   simt::DeviceArray<T> dev_y(dy.size());
@@ -103,10 +92,10 @@ void check(const Case& c, Kind kind, bool accumulate) {
     device::average_pool2d<T>({}, s, c.channels, padding, dev_x.data(), dev_y.data());
     device::average_pool2d_backward<T>({}, s, c.channels, padding, dev_dy.data(), dev_dx.data(), accumulate);
   }
-  test::check_close(to_last(test::widened(dev_y.to_host()), c.channels, out, true), exact.y, rounded<T>(naive.y),
+  test::check_close(test::to_last(test::widened(dev_y.to_host()), c.channels, out, true), exact.y, rounded<T>(naive.y),
                     kEpsilon<T>);
-  test::check_close(to_last(test::widened(dev_dx.to_host()), c.channels, in, true), exact.dx, rounded<T>(naive.dx),
-                    kEpsilon<T>);
+  test::check_close(test::to_last(test::widened(dev_dx.to_host()), c.channels, in, true), exact.dx,
+                    rounded<T>(naive.dx), kEpsilon<T>);
 }
 
 }  // namespace

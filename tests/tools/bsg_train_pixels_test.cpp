@@ -101,6 +101,18 @@ TEST_CASE("bsg_train starts from the weights that network and file share") {
   // conv1, five tensors of bn1 without its count, and so on: the ResNet's, less its classifier.
   CHECK_THAT(started.out, Contains("resnet18.safetensors: 100 tensors taken over"));
 
+  // A run that was broken off before its first checkpoint has nothing to go on from.
+  std::filesystem::create_directories(folder / "early");
+  std::vector<std::string> again = short_run;
+  again.push_back("--resume");
+  const ProgramResult from_start = train(folder, scenes, "early", again);
+  REQUIRE(from_start.status == 0);
+  CHECK_THAT(from_start.out, Contains("100 tensors taken over"));
+  // Not within CHECK, which would print megabytes.
+  const bool same_bits = last_checkpoint(folder, "early") == last_checkpoint(folder, "run");
+  CHECK(same_bits);
+  CHECK_THAT(train(folder, scenes, "early", again).out, !Contains("taken over"));
+
   std::vector<std::string> narrow = short_run;
   narrow[5] = "model.base_channels=4";
   const ProgramResult refused = train(folder, scenes, "refused", narrow);

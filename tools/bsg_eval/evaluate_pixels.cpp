@@ -7,7 +7,7 @@
 #include "data/normalization.hpp"
 #include "data/transform.hpp"
 #include "engine/core/error.hpp"
-#include "kernels/argmax/argmax.hpp"
+#include "engine/ops/argmax_channels.hpp"
 
 namespace bsg::tools {
 namespace {
@@ -154,10 +154,8 @@ Report evaluate_pixels(Context& context, const Subject& subject, const data::Dat
     }
     if (std::ranges::binary_search(options.shown, index)) {
       const Output& output = options.gated ? from_gated : from_dense;
-      std::vector<std::int32_t> classes(example.annotation.labels.size());
-      kernels::cpu::argmax_channels(host.launch(), 1, output.logits.shape()[1], size.height * size.width,
-                                    output.logits.data<float>(), classes.data());
-      options.show(index, example, classes);
+      const Tensor classes = ops::argmax_channels(host, output.logits);
+      options.show(index, example, classes.span<std::int32_t>());
     }
     progress(index + 1, dataset.size());
   }

@@ -49,14 +49,15 @@ int train_by(const Options& options) {
   TrainingSets sets = open_training_sets(host, recipe, options.data, options.seed);
   const auto network = models::make_network(
       host, network_config(recipe.model, sets.classes.size(), sets.height, sets.width), options.seed);
-  // A run that is resumed has its weights.
-  if (!options.weights.empty() && !options.resume) start_from_weights(host, *network, options.weights);
-  network->move(context);
   const train::RunFolder folder{options.out};
+  const bool goes_on = options.resume && folder.has_checkpoint();
+  // What goes on has its weights.
+  if (!options.weights.empty() && !goes_on) start_from_weights(host, *network, options.weights);
+  network->move(context);
   folder.create(options.resume);
   train::Trainer trainer(context, *network, recipe, options.seed,
                          {*sets.train, *sets.test, sets.classes, sets.height, sets.width, sets.class_weights}, folder);
-  if (options.resume && folder.has_checkpoint()) {
+  if (goes_on) {
     trainer.resume();
   } else if (options.resume) {
     fmt::print("{}: no checkpoint yet, the run starts from the beginning\n", options.out);
