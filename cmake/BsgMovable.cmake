@@ -34,7 +34,7 @@ foreach(file gpu_check common/shell_support.bash common/gpu_report.py)
   install(PROGRAMS "tools/${file}" DESTINATION "${folder}" COMPONENT movable)
 endforeach()
 install(DIRECTORY tools/recipes DESTINATION tools COMPONENT movable)
-install(PROGRAMS benchmarks/peers/pytorch_gpu.py benchmarks/peers/pytorch_training_step.py
+install(FILES benchmarks/peers/pytorch_gpu.py benchmarks/peers/pytorch_networks.py
   DESTINATION benchmarks/peers COMPONENT movable)
 install(PROGRAMS tests/peers/compare_ops_with_pytorch.py DESTINATION tests/peers COMPONENT movable)
 # What the report names: what was checked out when the folder was made.

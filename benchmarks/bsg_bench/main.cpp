@@ -85,6 +85,9 @@ int main(int argc, char** argv) {
   list("--arch", options.archs, "networks of the suites network and training");
   app.add_option("--image-size", options.image_size, "height and width of the images of noise that networks are given")
       ->check(CLI::Range(1, 4096));
+  app.add_option("--base-channels", options.base_channels,
+                 "of the first stage of networks for large images and for pixels, instead of 64")
+      ->check(CLI::Range(1, 4096));
   app.add_option("--checkpoint", options.checkpoint,
                  "suites network and gated_conv: of bsg_train, with gates as its images have them");
   app.add_option("--data", options.data, "those images: what bsg_train takes as --data");

@@ -80,7 +80,12 @@ void run_drawn(Bench& bench, const std::string& arch) {
   std::vector<std::unique_ptr<nn::Network>> networks;
   std::vector<Subject> subjects;
   for (const double density : bench.options().densities) {
-    networks.push_back(models::make_network(host, {.arch = arch, .height = size, .width = size}, bench.options().seed));
+    const models::NetworkConfig config{.arch = arch,
+                                       .classes = usual_classes(arch),
+                                       .height = size,
+                                       .width = size,
+                                       .base_channels = bench.options().base_channels};
+    networks.push_back(models::make_network(host, config, bench.options().seed));
     nn::Network& network = *networks.back();
     const bool gated = network.macs().gates() > 0;
     if (gated) set_density(host, network, first_images(host, images, decisive), density);

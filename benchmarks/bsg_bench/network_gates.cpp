@@ -62,6 +62,11 @@ constexpr std::size_t kPasses = 8;
 
 bool takes_small_images(std::string_view arch) { return models::image_size(std::string(arch)) == 32; }
 
+int usual_classes(const std::string& arch) {
+  if (models::task(arch) == nn::Task::segmentation) return 19;
+  return takes_small_images(arch) ? 10 : 1000;
+}
+
 Tensor noise_images(Context& context, std::int64_t count, int size, Generator& random) {
   Tensor images = Tensor::empty(context, {count, 3, size, size});
   float* next = images.data<float>();

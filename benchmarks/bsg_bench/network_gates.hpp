@@ -1,6 +1,7 @@
 // Networks with gates at a wanted density, and images to run them on.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "engine/core/random.hpp"
@@ -13,6 +14,8 @@ inline constexpr std::int64_t kImagesToDecide = 64, kLargeImagesToDecide = 16;
 
 // Whether a network's name is one of those for 32x32 images; the others are made for 224x224.
 bool takes_small_images(std::string_view arch);
+// Classes of the data set that a network is known from: CIFAR-10's 10, ImageNet's 1000, Cityscapes' 19.
+int usual_classes(const std::string& arch);
 
 // f32 [count, 3, size, size], each image with a brightness and a contrast of its own: without them all
 // would look alike to a gate, which sees means over planes.

@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::int64_t> batches;  // empty: the suite's own
   std::vector<std::string> archs;     // of the suites network and training; empty: the suite's own
   int image_size = 0;                 // of noise images; 0: the network's own
+  int base_channels = 0;              // of networks for large images; 0: their own
   std::string checkpoint, data;       // a trained network, and the images that decide its gates
   std::string device = "auto", precision = "f32", cache = "warm", clock = "wall", filter, json;
   int threads = 1;

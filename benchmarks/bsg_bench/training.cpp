@@ -18,14 +18,19 @@
 namespace bsg::bench {
 namespace {
 
-constexpr int kClasses = 10;
 // Of the forward pass's work, the gradients of inputs and weights included.
 constexpr double kPassesOfStep = 3;
+// Of the auxiliary head's loss, as PSPNet's paper has it.
+constexpr double kAuxiliaryWeight = 0.4;
+// Training computes every channel whatever the gates are. Away from zero, their logits' rounding opens and closes none,
+// so that two ways to compute the network can be compared.
+constexpr double kGateBias = 4;
 
-Tensor labels_in_turn(Context& context, std::int64_t batch) {
-  std::vector<std::int64_t> labels;
-  for (std::int64_t n = 0; n < batch; ++n) labels.push_back(n % kClasses);
-  return Tensor::from(context, {batch}, labels);
+Tensor labels_in_turn(Context& context, const Shape& shape, int classes) {
+  Tensor labels = Tensor::empty(context, shape, DType::i64);
+  std::int64_t next = 0;
+  for (std::int64_t& label : labels.span<std::int64_t>()) label = next++ % classes;
+  return labels;
 }
 
 class Subject {
@@ -34,12 +39,22 @@ class Subject {
       : context_(bench.context()), precision_(bench.options().precision) {
     Context host({.threads = context_.threads()});
     const int size = bench.image_size(arch);
-    network_ = models::make_network(host, {.arch = arch, .classes = kClasses, .height = size, .width = size},
+    const int classes = usual_classes(arch);
+    network_ = models::make_network(host,
+                                    {.arch = arch,
+                                     .classes = classes,
+                                     .height = size,
+                                     .width = size,
+                                     .base_channels = bench.options().base_channels},
                                     bench.options().seed);
     const Tensor images = noise_images(host, batch, size, random);
+    // Training computes every channel, whatever the gates are; with all of them on, rounding moves none of them, and
+    // two ways to compute the network can be compared.
+    set_density(host, *network_, images, 1);
     expected_ = inference::Plan(host, *network_).run(images, {.execution = inference::Execution::dense}).logits;
     images_ = images.to(context_);
-    labels_ = labels_in_turn(host, batch).to(context_);
+    const bool of_pixels = network_->task() == nn::Task::segmentation;
+    labels_ = labels_in_turn(host, of_pixels ? Shape{batch, size, size} : Shape{batch}, classes).to(context_);
     network_->move(context_);
     optimizer_.emplace(context_, optim::split_gating(network_->parameters(), 5e-4, 0, 1), optim::SgdOptions{});
   }
@@ -57,9 +72,10 @@ class Subject {
     for (int time = 0; time < times; ++time) {
       Tape tape(context_);
       std::vector<nn::GateTrace> traces;
-      const Var logits = network_->forward({.context = context_, .tape = &tape, .training = true}, images_, traces);
+      const nn::Scores scores =
+          network_->scores({.context = context_, .tape = &tape, .training = true}, images_, traces);
       optimizer_->zero_grad();
-      tape.backward(total_loss(logits, traces));
+      tape.backward(total_loss(scores, traces));
       optimizer_->step(0.01);
     }
   }
@@ -76,11 +92,15 @@ class Subject {
   }
 
  private:
-  // Cross-entropy, and for gated networks 0.4 times the mean L0 loss of their layers: what a step costs in the greater
-  // part of a training run. (The batch-shaping loss runs in its first part only.)
-  Var total_loss(const Var& logits, const std::vector<nn::GateTrace>& traces) {
-    std::vector<Var> losses = {ops::softmax_cross_entropy(context_, logits, labels_)};
+  // Cross-entropy, that of an auxiliary head too, and for gated networks 0.4 times the mean L0 loss of their layers:
+  // what a step costs in the greater part of a training run. (The batch-shaping loss runs in its first part only.)
+  Var total_loss(const nn::Scores& scores, const std::vector<nn::GateTrace>& traces) {
+    std::vector<Var> losses = {ops::softmax_cross_entropy(context_, scores.logits, labels_)};
     std::vector<double> weights = {1};
+    if (scores.auxiliary.value.defined()) {
+      losses.push_back(ops::softmax_cross_entropy(context_, scores.auxiliary, labels_));
+      weights.push_back(kAuxiliaryWeight);
+    }
     for (const nn::GateTrace& trace : traces) {
       losses.push_back(ops::l0_loss(context_, trace.logits));
       weights.push_back(0.4 / static_cast<double>(traces.size()));

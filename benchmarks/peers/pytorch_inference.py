@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from pytorch_networks import NETWORKS, image_size, make_network
+from pytorch_networks import add_options, image_size, make_network
 
 
 class Scores(torch.nn.Module):
@@ -26,7 +26,7 @@ class Scores(torch.nn.Module):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arch", choices=NETWORKS, default="resnet20")
+    add_options(parser)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=8)
@@ -37,8 +37,8 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    network = Scores(make_network(options.arch)).to(memory_format=layout).eval()
-    size = image_size(options.arch)
+    network, size = make_network(options.arch, options.base_channels), image_size(options)
+    network = Scores(network).to(memory_format=layout).eval()
     images = torch.randn(options.batch, 3, size, size).contiguous(memory_format=layout)
     with torch.no_grad():
         if options.frozen:

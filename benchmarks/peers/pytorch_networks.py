@@ -40,13 +40,13 @@ class Gated(nn.Module):
 
 
 class BasicBlock(Gated):
-    """projection: a 1x1 convolution where the shape changes, instead of option A's padded pixels."""
+    """projection: a 1x1 convolution where the shape changes, instead of option A's padded pixels. dilations: of the two."""
 
-    def __init__(self, inputs, outputs, stride, gated, projection=False):
+    def __init__(self, inputs, outputs, stride, gated, projection=False, dilations=(1, 1)):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, dilations[0], dilations[0], bias=False)
         self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, dilations[1], dilations[1], bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.stride, self.pad = stride, (outputs - inputs) // 2
         self.downsample = None
@@ -67,12 +67,12 @@ class BasicBlock(Gated):
 
 
 class Bottleneck(Gated):
-    def __init__(self, inputs, width, stride, gated):
+    def __init__(self, inputs, width, stride, gated, dilation=1):
         super().__init__()
         outputs = 4 * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
@@ -110,52 +110,115 @@ class CifarResNet(nn.Module):
         return self.linear(x.mean((2, 3))), logits
 
 
-class ImageNetResNet(nn.Module):
-    def __init__(self, blocks_of_stages, bottleneck, gated):
+class ResNetBackbone(nn.Module):
+    """Beyond the output stride, strides become dilations as by torchvision's replace_stride_with_dilation."""
+
+    def __init__(self, blocks_of_stages, bottleneck, gated, base_channels, output_stride):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
-        blocks, channels = [], 64
+        self.conv1 = nn.Conv2d(3, base_channels, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(base_channels)
+        self.channels, reached, dilation, stages = [base_channels], 4, 1, []
         for stage, count in enumerate(blocks_of_stages):
-            width = 64 << stage
+            width, before, stride = base_channels << stage, dilation, 1
+            if stage > 0 and reached < output_stride:
+                stride, reached = 2, 2 * reached
+            elif stage > 0:
+                dilation *= 2
+            blocks, inputs, outputs = [], self.channels[-1], 4 * width if bottleneck else width
             for index in range(count):
-                stride = 2 if stage > 0 and index == 0 else 1
+                first = before if index == 0 else dilation
                 if bottleneck:
-                    blocks.append(Bottleneck(channels, width, stride, gated))
-                    channels = 4 * width
+                    blocks.append(Bottleneck(inputs, width, stride, gated, first))
                 else:
-                    blocks.append(BasicBlock(channels, width, stride, gated, projection=True))
-                    channels = width
-        self.blocks = nn.ModuleList(blocks)
-        self.fc = nn.Linear(channels, 1000)
+                    blocks.append(BasicBlock(inputs, width, stride, gated, True, (first, dilation)))
+                inputs, stride = outputs, 1
+            self.channels.append(outputs)
+            stages.append(nn.ModuleList(blocks))
+        self.stages = nn.ModuleList(stages)
+
+    def features(self, x, logits):
+        """What the third and the fourth stage give."""
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
+        for stage in self.stages:
+            third = x
+            for block in stage:
+                x = block(x, logits)
+        return third, x
+
+
+class ImageNetResNet(ResNetBackbone):
+    def __init__(self, blocks_of_stages, bottleneck, gated, base_channels):
+        super().__init__(blocks_of_stages, bottleneck, gated, base_channels, 32)
+        self.fc = nn.Linear(self.channels[-1], 1000)
 
     def forward(self, x):
         logits = []
-        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x)), inplace=True), 3, 2, 1)
-        for block in self.blocks:
-            x = block(x, logits)
-        return self.fc(x.mean((2, 3))), logits
+        return self.fc(self.features(x, logits)[1].mean((2, 3))), logits
+
+
+class ScoreHead(nn.Sequential):
+    def __init__(self, inputs, width, classes):
+        super().__init__(
+            nn.Conv2d(inputs, width, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(0.1),
+            nn.Conv2d(width, classes, 1),
+        )
+
+
+class PSPNet(ResNetBackbone):
+    """Of output stride 8, for 19 classes. In training also the auxiliary head's scores."""
+
+    def __init__(self, blocks_of_stages, bottleneck, gated, base_channels):
+        super().__init__(blocks_of_stages, bottleneck, gated, base_channels, 8)
+        third, fourth = self.channels[-2:]
+        level = fourth // 4
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(bins),
+                nn.Conv2d(fourth, level, 1, bias=False),
+                nn.BatchNorm2d(level),
+                nn.ReLU(inplace=True),
+            )
+            for bins in (1, 2, 3, 6)
+        )
+        self.head = ScoreHead(2 * fourth, fourth // 4, 19)
+        self.auxiliary = ScoreHead(third, third // 4, 19)
+
+    def forward(self, x):
+        logits, size = [], x.shape[2:]
+
+        def enlarged(scores, to):
+            return F.interpolate(scores, to, mode="bilinear", align_corners=False)
+
+        third, fourth = self.features(x, logits)
+        joined = torch.cat([fourth] + [enlarged(level(fourth), fourth.shape[2:]) for level in self.levels], 1)
+        scores = enlarged(self.head(joined), size)
+        return ((scores, enlarged(self.auxiliary(third), size)) if self.training else scores), logits
 
 
 # By name: how to make it, and the side of its images.
 NETWORKS = {}
-for depth, blocks in {20: 3, 32: 5, 44: 7, 56: 9, 110: 18}.items():
-    for suffix in ("", "_bas"):
+STAGES = {18: ((2, 2, 2, 2), False), 34: ((3, 4, 6, 3), False), 50: ((3, 4, 6, 3), True), 101: ((3, 4, 23, 3), True)}
+for suffix in ("", "_bas"):
+    for depth, blocks in {20: 3, 32: 5, 44: 7, 56: 9, 110: 18}.items():
         NETWORKS[f"resnet{depth}{suffix}"] = (CifarResNet, (blocks, bool(suffix)), 32)
-for depth, (blocks, bottleneck) in {
-    18: ((2, 2, 2, 2), False),
-    34: ((3, 4, 6, 3), False),
-    50: ((3, 4, 6, 3), True),
-    101: ((3, 4, 23, 3), True),
-}.items():
-    for suffix in ("", "_bas"):
+    for depth, (blocks, bottleneck) in STAGES.items():
         NETWORKS[f"resnet{depth}{suffix}"] = (ImageNetResNet, (blocks, bottleneck, bool(suffix)), 224)
+        NETWORKS[f"pspnet{depth}{suffix}"] = (PSPNet, (blocks, bottleneck, bool(suffix)), 473)
 
 
-def make_network(arch):
+def add_options(parser):
+    parser.add_argument("--arch", choices=NETWORKS, default="resnet20")
+    parser.add_argument("--base-channels", type=int, default=64, help="of networks for large images and for pixels")
+    parser.add_argument("--image-size", type=int, help="height and width (default: the network's own)")
+
+
+def make_network(arch, base_channels=64):
     kind, arguments, _ = NETWORKS[arch]
-    return kind(*arguments)
+    return kind(*arguments) if kind is CifarResNet else kind(*arguments, base_channels)
 
 
-def image_size(arch):
-    return NETWORKS[arch][2]
+def image_size(options):
+    return options.image_size or NETWORKS[options.arch][2]

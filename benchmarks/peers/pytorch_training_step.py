@@ -10,7 +10,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-from pytorch_networks import NETWORKS, image_size, make_network
+from pytorch_networks import add_options, image_size, make_network
 
 
 def peak_rss():
@@ -19,12 +19,13 @@ def peak_rss():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arch", choices=NETWORKS, default="resnet20")
+    add_options(parser)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--layout", choices=["nchw", "channels_last"], default="channels_last")
+    parser.add_argument("--only", choices=["forward_eval", "forward_train", "training_step"], help="one of the phases")
     parser.add_argument("--processor-time", action="store_true", help="for one thread, on a machine with other work")
     parser.add_argument("--json", action="store_true", help="print one JSON object with every step's seconds")
     options = parser.parse_args()
@@ -36,14 +37,17 @@ def main():
     torch.manual_seed(1)
     torch.set_num_threads(options.threads)
     layout = torch.channels_last if options.layout == "channels_last" else torch.contiguous_format
-    network = make_network(options.arch).to(memory_format=layout)
+    network, size = make_network(options.arch, options.base_channels), image_size(options)
+    network = network.to(memory_format=layout)
     gating = [p for name, p in network.named_parameters() if ".gate" in name]
     others = [p for name, p in network.named_parameters() if ".gate" not in name]
     groups = [{"params": others, "weight_decay": 5e-4}] + ([{"params": gating}] if gating else [])
     optimizer = torch.optim.SGD(groups, lr=0.01, momentum=0.9, nesterov=True)
-    size = image_size(options.arch)
     images = torch.randn(options.batch, 3, size, size).contiguous(memory_format=layout)
+    of_pixels = options.arch.startswith("pspnet")
     labels = torch.arange(options.batch) % 10
+    if of_pixels:
+        labels = (torch.arange(options.batch * size**2) % 19).view(options.batch, size, size)
 
     def forward(training):
         network.train(training)
@@ -53,7 +57,10 @@ def main():
     def step():
         network.train()
         output, logits = network(images)
-        loss = F.cross_entropy(output, labels)
+        if of_pixels:
+            loss = F.cross_entropy(output[0], labels) + 0.4 * F.cross_entropy(output[1], labels)
+        else:
+            loss = F.cross_entropy(output, labels)
         if logits:
             loss = loss + 0.4 / len(logits) * sum(torch.sigmoid(logit).mean() for logit in logits)
         optimizer.zero_grad(set_to_none=True)
@@ -61,6 +68,8 @@ def main():
         optimizer.step()
 
     phases = {"forward_eval": lambda: forward(False), "forward_train": lambda: forward(True), "training_step": step}
+    if options.only:
+        phases = {options.only: phases[options.only]}
     seconds = {name: [] for name in phases}
     for run in phases.values():
         run()

@@ -103,6 +103,21 @@ batch = 32
   CHECK_THAT(too_many.err, Contains("holds 50 test images, a batch of 51 was asked for"));
 }
 
+TEST_CASE("bsg_bench times networks that tell pixels apart, with the channels that they are asked to have", "[bench]") {
+  const TemporaryFolder folder;
+  const auto macs_of = [&](const char* base_channels) {
+    const bench::Results results =
+        run(folder, {"--suite", "network,training", "--arch", "pspnet18_bas", "--base-channels", base_channels,
+                     "--image-size", "40", "--batch", "2", "--density", "0.5", "--threads", "2", "--device", "cpu"});
+    CHECK(lines_of(results, "network") == 2);
+    CHECK(lines_of(results, "training") == 3);
+    return results.lines.front().dense_macs;
+  };
+  const double narrow = macs_of("4"), wide = macs_of("8");
+  // All but the stem, whose inputs are the three colours, and the last layers, whose outputs are the classes.
+  CHECK((wide > 3 * narrow && wide < 4 * narrow));
+}
+
 TEST_CASE("bsg_bench compares two files", "[bench]") {
   const TemporaryFolder folder;
   bench::Results results = run(folder, {"--suite", "gate", "--batch", "16", "--device", "cpu"});
