@@ -9,6 +9,7 @@ struct RunFolder {
   std::string path;
 
   std::string recipe() const { return path + "/recipe.toml"; }     // resolved: every key, overrides applied
+  std::string inputs() const { return path + "/inputs.json"; }     // what it began with besides the recipe
   std::string metrics() const { return path + "/metrics.jsonl"; }  // a MetricsRow a line
   std::string last_checkpoint() const { return path + "/checkpoint-last.safetensors"; }
   std::string best_checkpoint() const { return path + "/checkpoint-best.safetensors"; }

@@ -111,7 +111,13 @@ TEST_CASE("bsg_train starts from the weights that network and file share") {
   // Not within CHECK, which would print megabytes.
   const bool same_bits = last_checkpoint(folder, "early") == last_checkpoint(folder, "run");
   CHECK(same_bits);
-  CHECK_THAT(train(folder, scenes, "early", again).out, !Contains("taken over"));
+  const ProgramResult went_on =
+      train(folder, scenes, "early",
+            {"--resume", "--set", "train.epochs=2", "--set", "l0.end_epoch=1", "--set", "model.base_channels=0"});
+  CHECK(went_on.status == 0);
+  CHECK_THAT(went_on.out, !Contains("taken over"));
+  const Json inputs = Json::parse(read_text_file(folder / "early/inputs.json", 1 << 20));
+  CHECK(inputs == Json{{"data", scenes}, {"weights", backbone}, {"seed", 1}});
 
   std::vector<std::string> narrow = short_run;
   narrow[5] = "model.base_channels=4";

@@ -64,7 +64,7 @@ TEST_CASE("bsg_train writes a run's folder, and one thread gives the bits of two
   REQUIRE(result.status == 0);
   CHECK_THAT(result.out, Contains("epoch 3/3 test") && Contains("done: best top-1"));
   for (const char* name :
-       {"recipe.toml", "metrics.jsonl", "checkpoint-last.safetensors", "checkpoint-best.safetensors"})
+       {"recipe.toml", "inputs.json", "metrics.jsonl", "checkpoint-last.safetensors", "checkpoint-best.safetensors"})
     CHECK(std::filesystem::exists(folder / "a/" + name));
   REQUIRE(train(folder, "b", {"--threads", "1", "--set", "data.workers=2"}).status == 2);  // given twice
   write_text_file(folder / "recipe.toml", kRecipe);

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "engine/core/error.hpp"
 #include "engine/core/file.hpp"
@@ -30,6 +31,12 @@ struct Options {
   std::vector<std::string> overrides;
   bool resume = false;
 };
+
+// What the recipe does not tell of the run, as the command gave it.
+std::string inputs_of(const Options& options) {
+  const nlohmann::ordered_json weights = options.weights.empty() ? nullptr : nlohmann::ordered_json(options.weights);
+  return nlohmann::ordered_json({{"data", options.data}, {"weights", weights}, {"seed", options.seed}}).dump() + "\n";
+}
 
 void print_unreadable(const char* split, const data::Unreadable& unreadable) {
   if (unreadable.examples == 0) return;
@@ -59,8 +66,9 @@ int train_by(const Options& options) {
                          {*sets.train, *sets.test, sets.classes, sets.height, sets.width, sets.class_weights}, folder);
   if (goes_on) {
     trainer.resume();
-  } else if (options.resume) {
-    fmt::print("{}: no checkpoint yet, the run starts from the beginning\n", options.out);
+  } else {
+    if (options.resume) fmt::print("{}: no checkpoint yet, the run starts from the beginning\n", options.out);
+    write_text_file(folder.inputs(), inputs_of(options));
   }
   write_text_file(folder.recipe(), train::to_toml(recipe));
 
@@ -95,8 +103,10 @@ int main(int argc, char** argv) {
   using bsg::tools::Options;
   Options options;
   int status = 0;
-  CLI::App app{"Trains a network by a recipe. The run's folder then holds recipe.toml, metrics.jsonl and checkpoints.",
-               "bsg_train"};
+  CLI::App app{
+      "Trains a network by a recipe. The run's folder then holds recipe.toml, inputs.json, metrics.jsonl and "
+      "checkpoints.",
+      "bsg_train"};
   app.add_option("--recipe", options.recipe, "TOML file with everything that decides what is computed")->required();
   app.add_option("--data", options.data,
                  "CIFAR-10 binaries, image folders, Cityscapes, images with annotations, or the word synthetic")
