@@ -6,8 +6,8 @@
 // channels, on the calling thread; an output's bits depend on the list of inputs alone, not on the list of outputs.
 //
 // Two methods: the definition, vectors along pixels; and for 3x3 kernels of stride 1 Winograd's F(2x2, 3x3), vectors
-// along 2x2 tiles of the output, where its 16 multiplications instead of 36 outweigh its transforms. The layer's shape
-// decides.
+// along 2x2 tiles of the output, where its 16 multiplications instead of 36 outweigh its transforms. With a dilation, a
+// tile's pixels are so far apart. The layer's shape decides.
 #pragma once
 
 #include <cstdint>
@@ -79,6 +79,10 @@ struct WinogradGeometry {
   std::int64_t weight_output = 0;           // the same of outputs, or of blocks of outputs
   std::int64_t x = 0, y = 0, residual = 0;  // offset of the first tile's first pixel
   std::int64_t height = 0, width = 0;       // of y
+  std::int64_t dilation = 1;
+  // With a dilation: extent of x with its padding, and where in the scratch the copied part of a channel lies, for a
+  // block of tile rows; elements of its rows.
+  std::int64_t x_height = 0, x_width = 0, phase_plane = 0, phase_row = 0;
 };
 
 // One layer, laid out once.
@@ -86,7 +90,7 @@ struct ConvGeometry {
   // x.phases must be window.stride; x.frame at least window.padding. y.phases = 1. The residual may be null.
   ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual,
                WeightOrder order = WeightOrder::outputs);
-  // The same by a given method; winograd needs a 3x3 kernel of stride and dilation 1.
+  // The same by a given method; winograd needs a 3x3 kernel of stride 1.
   ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y, const ResidualLayout* residual,
                ConvMethod by, WeightOrder order = WeightOrder::outputs);
 

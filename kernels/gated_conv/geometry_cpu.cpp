@@ -90,8 +90,9 @@ WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& windo
   constexpr std::int64_t kLine = 16;
   const auto odd_lines = [](std::int64_t elements) { return (blocks(elements, kLine) | 1) * kLine; };
   WinogradGeometry w;
-  w.rows = blocks(y.height, 2);
-  w.columns = blocks(y.width, 2);
+  w.dilation = window.dilation;
+  w.rows = blocks(blocks(y.height, w.dilation), 2);
+  w.columns = blocks(blocks(y.width, w.dilation), 2);
   const std::int64_t most = std::clamp<std::int64_t>(kTiles / w.columns, 1, w.rows);
   w.group_rows = group_rows(w.columns, most, static_cast<std::int64_t>(vector_lanes()));
   w.group_tiles = blocks(w.group_rows * w.columns, kLine) * kLine;
@@ -108,24 +109,33 @@ WinogradGeometry winograd_geometry(const PlaneLayout& x, const ConvWindow& windo
   w.residual = residual != nullptr ? residual->planes.offset(0, 0) : 0;
   w.height = y.height;
   w.width = y.width;
+  w.x_height = x.height + 2 * window.padding;
+  w.x_width = x.width + 2 * window.padding;
+  w.phase_plane = WinogradGeometry::kPositions *
+                  (w.input + blocks(y.channels, WinogradGeometry::kBlock) * WinogradGeometry::kBlock * w.group_tiles);
+  w.phase_row = 2 * std::max(w.columns, kLine) + 2;  // a short row is read to the end of a vector
   return w;
 }
 
 // Compares the methods' processor cycles for a sample, in units of one vector's multiplication and addition. What the
 // sums pass through afterwards, and the transforms, take as long as so many of these (NOTES.md).
 constexpr std::int64_t kFinishVector = 6, kTransformInput = 80, kTransformOutput = 90;
+// The same of a pixel that is copied, of x and of y, where a dilation keeps vectors from doing it.
+constexpr std::int64_t kCopyPixel = 2, kScatterPixel = 4;
 
 ConvMethod cheaper_method(const PlaneLayout& x, const ConvWindow& window, const PlaneLayout& y,
                           const ResidualLayout* residual) {
-  if (window.height != 3 || window.width != 3 || window.stride != 1 || window.dilation != 1) return ConvMethod::direct;
+  if (window.height != 3 || window.width != 3 || window.stride != 1) return ConvMethod::direct;
   const auto lanes = static_cast<std::int64_t>(vector_lanes());
   const std::int64_t pairs = x.channels * y.channels;
   const std::int64_t direct =
       choose_cut(y, rows_join(x, y, residual), lanes).vectors * (9 * pairs + kFinishVector * y.channels);
   const WinogradGeometry w = winograd_geometry(x, window, y, residual, WeightOrder::outputs);
-  const std::int64_t vectors = blocks(w.rows, w.group_rows) * blocks(w.group_rows * w.columns, lanes);
-  const std::int64_t winograd =
+  const std::int64_t vectors =
+      w.dilation * w.dilation * blocks(w.rows, w.group_rows) * blocks(w.group_rows * w.columns, lanes);
+  std::int64_t winograd =
       vectors * (WinogradGeometry::kPositions * pairs + kTransformInput * x.channels + kTransformOutput * y.channels);
+  if (w.dilation > 1) winograd += y.height * y.width * (kCopyPixel * x.channels + kScatterPixel * y.channels);
   return winograd < direct ? ConvMethod::winograd : ConvMethod::direct;
 }
 
@@ -170,10 +180,9 @@ ConvGeometry::ConvGeometry(const PlaneLayout& x, const ConvWindow& window, const
 }
 
 std::int64_t ConvGeometry::scratch() const {
-  return method == ConvMethod::direct
-             ? 0
-             : WinogradGeometry::kPositions * (winograd.input + blocks(y_channels, WinogradGeometry::kBlock) *
-                                                                    WinogradGeometry::kBlock * winograd.group_tiles);
+  if (method == ConvMethod::direct) return 0;
+  const WinogradGeometry& w = winograd;
+  return w.phase_plane + (w.dilation > 1 ? (2 * w.block_rows + 2) * w.phase_row : 0);
 }
 
 std::vector<float> lay_out_weights(const ConvGeometry& geometry, const std::vector<float>& weight) {

@@ -175,6 +175,35 @@ void multiply_apart(const Multiply& a) {
   }
 }
 
+// A plane of every dilation-th pixel of every dilation-th row of y: what undilated convolutions make of the pixels of x
+// that lie so far apart. Without dilation all of y.
+struct Phase {
+  std::int64_t row, column;  // its first pixel
+  std::int64_t height, width;
+};
+
+// Of a phase of x, `rows` by `columns` pixels `dilation` apart, the frame's included; rows `from_row` apart. To rows
+// without gaps, and zeros around them up to `to_rows` by `to_row`.
+void copy_phase(const float* from, std::int64_t from_row, std::int64_t dilation, std::int64_t rows,
+                std::int64_t columns, std::int64_t to_rows, std::int64_t to_row, float* to) {
+  const D d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t row = 0; row < to_rows; ++row, from += from_row, to += to_row) {
+    std::int64_t i = 0;
+    if (row < rows) {
+      if (dilation == 2) {
+        Vector even, odd;
+        for (; i + lanes <= columns; i += lanes) {
+          hn::LoadInterleaved2(d, from + 2 * i, even, odd);
+          hn::StoreU(even, d, to + i);
+        }
+      }
+      for (; i < columns; ++i) to[i] = from[i * dilation];
+    }
+    std::fill(to + i, to + to_row, 0.0F);
+  }
+}
+
 // Stores pixels (even lanes from one vector, odd ones from the other), `count` of them.
 template <class Tag, class V>
 HWY_INLINE void store_pixels(Tag d, V even, V odd, std::int64_t count, float* to) {
@@ -193,16 +222,18 @@ HWY_INLINE void store_pixels(Tag d, V even, V odd, std::int64_t count, float* to
 
 // A^T m A of the active outputs' tiles in a group, and everything that follows the convolution. kTiles: of a group,
 // where that is known when this is compiled; otherwise 0.
-template <std::int64_t kTiles, class Tag>
-HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const float* products, std::int64_t first_row,
-                                  std::int64_t rows) {
+template <std::int64_t kTiles, bool kDilated, class Tag>
+HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const Phase& phase, const float* products,
+                                  std::int64_t first_row, std::int64_t rows) {
   using V = hn::Vec<Tag>;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const ConvGeometry& g = *a.geometry;
   const WinogradGeometry& w = g.winograd;
   const std::int64_t tiles = kTiles > 0 ? kTiles : w.group_tiles, step = kBlock * tiles;
-  const std::int64_t columns = w.columns, height = w.height, width = w.width;
-  const std::int64_t y_row = g.y_row, residual_row = g.residual_row;
+  const std::int64_t columns = w.columns, height = phase.height, width = phase.width;
+  const std::int64_t step_right = kDilated ? w.dilation : 1;
+  const std::int64_t y_row = step_right * g.y_row, residual_row = step_right * g.residual_row;
+  const bool begins = first_row == 0 && phase.row == 0 && phase.column == 0;
   const bool relu = a.relu, scaled = a.scale != nullptr, summed = a.sums != nullptr;
   const V zero = hn::Zero(d);
   for (std::int64_t k = 0; k < a.output_count; ++k) {
@@ -211,10 +242,11 @@ HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const float* produc
     const V bias = hn::Set(d, a.bias[output]);
     const V scale = hn::Set(d, scaled ? a.scale[output] : 1.0F);
     const std::int64_t channel = output - a.residual_first;
-    const float* const residual = a.residual != nullptr && channel >= 0 && channel < a.residual_channels
-                                      ? a.residual + channel * g.residual_plane + w.residual
-                                      : nullptr;
-    float* const y = a.y + output * g.y_plane + w.y;
+    const float* const residual =
+        a.residual != nullptr && channel >= 0 && channel < a.residual_channels
+            ? a.residual + channel * g.residual_plane + w.residual + phase.row * g.residual_row + phase.column
+            : nullptr;
+    float* const y = a.y + output * g.y_plane + w.y + phase.row * g.y_row + phase.column;
     V total = zero;
     for (std::int64_t row = 0; row < rows; ++row)
       for (std::int64_t column = 0; column < columns; column += lanes) {
@@ -227,12 +259,19 @@ HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const float* produc
           lower[j] = hn::Sub(hn::Sub(m1, m2), m3);
         }
         const std::int64_t count = std::min(2 * lanes, width - 2 * column);
+        if (kDilated && count <= 0) continue;  // a phase that is a pixel narrower than the first
         const auto put = [&](const V(&u)[4], std::int64_t i) HWY_ATTR {
           V even = hn::Add(hn::Add(hn::Add(u[0], u[1]), u[2]), bias);
           V odd = hn::Add(hn::Sub(hn::Sub(u[1], u[2]), u[3]), bias);
           if (residual != nullptr) {
             V residual_even, residual_odd;
-            hn::LoadInterleaved2(d, residual + i * residual_row + 2 * column, residual_even, residual_odd);
+            const float* from = residual + i * residual_row + 2 * column * step_right;
+            HWY_ALIGN float gathered[2 * kMaxLanes] = {};
+            if (kDilated) {
+              for (std::int64_t n = 0; n < count; ++n) gathered[n] = from[n * step_right];
+              from = gathered;
+            }
+            hn::LoadInterleaved2(d, from, residual_even, residual_odd);
             even = hn::Add(even, residual_even);
             odd = hn::Add(odd, residual_odd);
           }
@@ -254,34 +293,53 @@ HWY_INLINE void transform_outputs(Tag d, const GatedConv& a, const float* produc
                                              hn::IfThenElseZero(first(count / 2), odd)));
             }
           }
-          store_pixels(d, even, odd, count, y + i * y_row + 2 * column);
+          float* const to = y + i * y_row + 2 * column * step_right;
+          if (kDilated) {
+            HWY_ALIGN float pixels[2 * kMaxLanes];
+            hn::StoreInterleaved2(even, odd, d, pixels);
+            for (std::int64_t n = 0; n < count; ++n) to[n * step_right] = pixels[n];
+          } else {
+            store_pixels(d, even, odd, count, to);
+          }
         };
         const std::int64_t i = 2 * (first_row + row);
-        put(upper, i);
+        if (i < height) put(upper, i);
         if (i + 1 < height) put(lower, i + 1);
       }
     if (summed) {
       float* const sums = a.sums + output * kMaxLanes;
-      if (first_row == 0) std::fill_n(sums, kMaxLanes, 0.0F);
+      if (begins) std::fill_n(sums, kMaxLanes, 0.0F);
       hn::StoreU(hn::Add(hn::LoadU(d, sums), total), d, sums);
     }
   }
 }
 
-void conv(const GatedConv& a) {
+template <bool kDilated>
+void conv_phase(const GatedConv& a, const Phase& phase) {
   const D d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const ConvGeometry& g = *a.geometry;
   const WinogradGeometry& w = g.winograd;
   float* const input = a.scratch;
   float* const products = input + kPositions * w.input;
+  float* const plane = a.scratch + w.phase_plane;
   for (std::int64_t block = 0; block < w.rows; block += w.block_rows) {
     const std::int64_t block_end = std::min(block + w.block_rows, w.rows);
-    with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
-      for (std::int64_t i = 0; i < a.input_count; ++i)
-        transform_input(tag, w, a.x + a.inputs[i] * g.x_plane + w.x + 2 * block * g.x_row, g.x_row, block_end - block,
-                        input + i * w.block_tiles);
-    });
+    for (std::int64_t i = 0; i < a.input_count; ++i) {
+      const float* x = a.x + a.inputs[i] * g.x_plane + w.x + 2 * block * g.x_row;
+      std::int64_t x_row = g.x_row;
+      if (kDilated) {
+        const std::int64_t above = phase.row + 2 * block * w.dilation, apart = w.dilation;
+        copy_phase(a.x + a.inputs[i] * g.x_plane + w.x + above * g.x_row + phase.column, apart * g.x_row, apart,
+                   (w.x_height - above + apart - 1) / apart, (w.x_width - phase.column + apart - 1) / apart,
+                   2 * (block_end - block) + 2, w.phase_row, plane);
+        x = plane;
+        x_row = w.phase_row;
+      }
+      with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
+        transform_input(tag, w, x, x_row, block_end - block, input + i * w.block_tiles);
+      });
+    }
     for (std::int64_t first = block; first < block_end; first += w.group_rows) {
       const std::int64_t rows = std::min(w.group_rows, block_end - first);
       const float* const group = input + (first - block) / w.group_rows * w.group_tiles;
@@ -303,13 +361,24 @@ void conv(const GatedConv& a) {
       }
       with_lanes_for(d, w.columns, [&](auto tag) HWY_ATTR {
         if (w.group_tiles == kMaxLanes) {
-          transform_outputs<kMaxLanes>(tag, a, products, first, rows);
+          transform_outputs<kMaxLanes, kDilated>(tag, a, phase, products, first, rows);
         } else {
-          transform_outputs<0>(tag, a, products, first, rows);
+          transform_outputs<0, kDilated>(tag, a, phase, products, first, rows);
         }
       });
     }
   }
+}
+
+void conv(const GatedConv& a) {
+  const WinogradGeometry& w = a.geometry->winograd;
+  if (w.dilation == 1) return conv_phase<false>(a, {0, 0, w.height, w.width});
+  const auto part = [&](std::int64_t extent, std::int64_t first) {
+    return (extent - first + w.dilation - 1) / w.dilation;
+  };
+  for (std::int64_t row = 0; row < std::min(w.dilation, w.height); ++row)
+    for (std::int64_t column = 0; column < std::min(w.dilation, w.width); ++column)
+      conv_phase<true>(a, {row, column, part(w.height, row), part(w.width, column)});
 }
 
 }  // namespace
