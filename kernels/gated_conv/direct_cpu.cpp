@@ -104,7 +104,8 @@ HWY_INLINE void finish(const GatedConv& a, std::int32_t output, const Spot* spot
   for (std::size_t p = 0; p < kP; ++p) store<kPairs>(value[p], spots[p], y + spots[p].y, g.y_row);
   if (a.sums != nullptr) {
     float* const sums = a.sums + output * PlaneLayout::kSlack;
-    Vector sum = first ? hn::Zero(d) : hn::LoadU(d, sums);
+    if (first) std::fill_n(sums, PlaneLayout::kSlack, 0.0F);
+    Vector sum = hn::LoadU(d, sums);
     for (std::size_t p = 0; p < kP; ++p)
       sum = hn::Add(sum, spots[p].whole ? value[p] : hn::IfThenElseZero(lane_mask(d, spots[p].lanes), value[p]));
     hn::StoreU(sum, d, sums);
@@ -239,8 +240,14 @@ void split_in_two(const PlaneLayout& from, const float* x, const PlaneLayout& to
 
 void mean(const float* sums, std::int64_t channels, float factor, float* to) {
   const D d;
-  for (std::int64_t c = 0; c < channels; ++c)
-    to[c] = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, sums + c * PlaneLayout::kSlack))) * factor;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t c = 0; c < channels; ++c) {
+    // All of them, however few a vector holds: not only convolutions leave sums.
+    Vector sum = hn::Zero(d);
+    for (std::int64_t i = 0; i < PlaneLayout::kSlack; i += lanes)
+      sum = hn::Add(sum, hn::LoadU(d, sums + c * PlaneLayout::kSlack + i));
+    to[c] = hn::GetLane(hn::SumOfLanes(d, sum)) * factor;
+  }
 }
 
 std::size_t lanes_of_target() { return hn::Lanes(D()); }

@@ -7,14 +7,18 @@
 #include "kernels/pool2d/pool2d.hpp"
 #include "kernels/pool2d/pool_planes.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/targets.hpp"
 
 using namespace bsg;
 using kernels::PlaneLayout;
 
-TEST_CASE("pooling between planes is pooling, whatever their frames, and leaves the sums of its channels") {
-  struct Case {
-    std::int64_t channels, height, width, kernel, stride, padding, x_frame, y_frame;
-  };
+namespace {
+
+struct Case {
+  std::int64_t channels, height, width, kernel, stride, padding, x_frame, y_frame;
+};
+
+void check_pooling() {
   for (const Case& c : {Case{3, 112, 112, 3, 2, 1, 0, 1}, Case{1, 1, 1, 1, 1, 0, 0, 0}, Case{2, 7, 5, 2, 2, 1, 2, 0},
                         Case{5, 33, 40, 3, 1, 1, 1, 2}, Case{2, 9, 4, 4, 3, 2, 1, 1}}) {
     CAPTURE(c.channels, c.height, c.width, c.kernel, c.stride, c.padding);
@@ -62,4 +66,13 @@ TEST_CASE("pooling between planes is pooling, whatever their frames, and leaves 
     // Nothing but the pixels was written.
     for (const float value : y_planes) CHECK(value == 0);
   }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "pooling between planes is pooling, whatever their frames, and leaves the sums of its channels to the means of "
+    "every "
+    "instruction set") {
+  test::for_each_target(check_pooling);
 }
