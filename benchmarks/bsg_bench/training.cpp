@@ -22,9 +22,6 @@ namespace {
 constexpr double kPassesOfStep = 3;
 // Of the auxiliary head's loss, as PSPNet's paper has it.
 constexpr double kAuxiliaryWeight = 0.4;
-// Training computes every channel whatever the gates are. Away from zero, their logits' rounding opens and closes none,
-// so that two ways to compute the network can be compared.
-constexpr double kGateBias = 4;
 
 Tensor labels_in_turn(Context& context, const Shape& shape, int classes) {
   Tensor labels = Tensor::empty(context, shape, DType::i64);
@@ -48,9 +45,6 @@ class Subject {
                                      .base_channels = bench.options().base_channels},
                                     bench.options().seed);
     const Tensor images = noise_images(host, batch, size, random);
-    // Training computes every channel, whatever the gates are; with all of them on, rounding moves none of them, and
-    // two ways to compute the network can be compared.
-    set_density(host, *network_, images, 1);
     expected_ = inference::Plan(host, *network_).run(images, {.execution = inference::Execution::dense}).logits;
     images_ = images.to(context_);
     const bool of_pixels = network_->task() == nn::Task::segmentation;
