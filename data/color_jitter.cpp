@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "engine/core/error.hpp"
+
 namespace bsg::data {
 namespace {
 
@@ -41,7 +43,19 @@ void spread_colors(Image& image, float factor) {
   }
 }
 
+void require_strength(const char* name, double value) {
+  if (!(value >= 0 && value <= 1))
+    throw_error<ConfigError>("data: color_jitter.{} is {}, expected 0 to 1", name, value);
+}
+
 }  // namespace
+
+bool jitters_anything(const ColorJitter& jitter) {
+  require_strength("brightness", jitter.brightness);
+  require_strength("contrast", jitter.contrast);
+  require_strength("saturation", jitter.saturation);
+  return jitter.brightness != 0 || jitter.contrast != 0 || jitter.saturation != 0;
+}
 
 void jitter_colors(Image& image, const ColorJitter& jitter, Generator& random) {
   const std::array<double, 3> strengths = {jitter.brightness, jitter.contrast, jitter.saturation};

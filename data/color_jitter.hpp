@@ -14,6 +14,9 @@ struct ColorJitter {
   double saturation = 0;  // its difference from the pixel's grey times the factor
 };
 
+// Whether any strength is above 0. Throws ConfigError, naming the strength, for one outside of [0, 1].
+bool jitters_anything(const ColorJitter& jitter);
+
 // The three in an order that is drawn too, each rounded and clamped to 0..255, as torchvision's ColorJitter does it
 // (which rounds down). Grey is (299 r + 587 g + 114 b) / 1000.
 void jitter_colors(Image& image, const ColorJitter& jitter, Generator& random);

@@ -41,16 +41,11 @@ Box random_box(ImageSize whole, double scale_min, Generator& random) {
   return box_of((whole.height - height) / 2, (whole.width - width) / 2, height, width);
 }
 
-void require_share(const char* name, double value) {
-  if (!(value >= 0 && value <= 1)) throw_error<ConfigError>("data: {} is {}, expected 0 to 1", name, value);
-}
-
 }  // namespace
 
 ImageTransform::ImageTransform(const ImageTransformOptions& options)
     : options_(options),
-      jitters_(options.color_jitter.brightness != 0 || options.color_jitter.contrast != 0 ||
-               options.color_jitter.saturation != 0),
+      jitters_(jitters_anything(options.color_jitter)),
       normalized_(make_normalization(options.mean, options.std)) {
   const int height = options.height, width = options.width;
   if (height < 1 || width < 1 || height > kMaxSide || width > kMaxSide) {
@@ -69,9 +64,6 @@ ImageTransform::ImageTransform(const ImageTransformOptions& options)
   if (!(options.crop_scale_min > 0 && options.crop_scale_min <= 1)) {
     throw_error<ConfigError>("data: crop_scale_min is {}, expected more than 0, at most 1", options.crop_scale_min);
   }
-  require_share("color_jitter.brightness", options.color_jitter.brightness);
-  require_share("color_jitter.contrast", options.color_jitter.contrast);
-  require_share("color_jitter.saturation", options.color_jitter.saturation);
 }
 
 std::uint64_t ImageTransform::draws() const {

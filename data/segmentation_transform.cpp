@@ -42,10 +42,24 @@ std::vector<std::size_t> nearest(const Axis& axis, int pixels) {
   return places;
 }
 
+// What the crop shows of an image that is not resized.
+Image cut_out(const Image& image, const Axis& rows, const Axis& columns) {
+  Image part{rows.count, columns.count, {}};
+  const std::ptrdiff_t width = std::ptrdiff_t{3} * columns.count;
+  part.pixels.resize(static_cast<std::size_t>(rows.count) * static_cast<std::size_t>(width));
+  for (std::ptrdiff_t y = 0; y < rows.count; ++y) {
+    const auto row = ((rows.first + y) * image.width + columns.first) * std::ptrdiff_t{3};
+    std::copy_n(image.pixels.begin() + row, width, part.pixels.begin() + y * width);
+  }
+  return part;
+}
+
 }  // namespace
 
 SegmentationTransform::SegmentationTransform(const SegmentationTransformOptions& options)
-    : options_(options), normalization_(make_normalization(options.mean, options.std)) {
+    : options_(options),
+      jitters_(jitters_anything(options.color_jitter) && options.training),
+      normalization_(make_normalization(options.mean, options.std)) {
   if (options.height < 1 || options.width < 1 || options.height > kMaxSide || options.width > kMaxSide) {
     throw_error<ConfigError>("data: image size {} x {}, expected 1 to {} pixels a side", options.height, options.width,
                              kMaxSide);
@@ -54,6 +68,11 @@ SegmentationTransform::SegmentationTransform(const SegmentationTransformOptions&
     throw_error<ConfigError>("data: scale_min is {} and scale_max {}, expected 0 < scale_min <= scale_max <= {}",
                              options.scale_min, options.scale_max, kMaxScale);
   }
+}
+
+std::uint64_t SegmentationTransform::draws() const {
+  constexpr std::uint64_t kCropAndFlipDraws = 8;
+  return kCropAndFlipDraws + (jitters_ ? kColorJitterDraws : 0);
 }
 
 float SegmentationTransform::load(const Dataset& dataset, std::int64_t index, Generator& random, float* image,
@@ -79,18 +98,22 @@ float SegmentationTransform::load(const Dataset& dataset, std::int64_t index, Ge
                            image_height, width, height);
   }
 
-  // Only what the crop shows is resized.
-  Image resized;
+  // Only what the crop shows is resized and jittered.
+  Image part;
   const bool is_resized = rows.step != 1 || columns.step != 1;
   if (is_resized) {
     const Box box{.top = rows.first * rows.step,
                   .left = columns.first * columns.step,
                   .height = rows.count * rows.step,
                   .width = columns.count * columns.step};
-    resized = resize_box(example.image, box, rows.count, columns.count);
+    part = resize_box(example.image, box, rows.count, columns.count);
+  } else if (jitters_) {
+    part = cut_out(example.image, rows, columns);
   }
-  const Image& shown = is_resized ? resized : example.image;
-  const int top = is_resized ? 0 : rows.first, left = is_resized ? 0 : columns.first;
+  if (jitters_) jitter_colors(part, options_.color_jitter, random);
+  const bool is_part = is_resized || jitters_;
+  const Image& shown = is_part ? part : example.image;
+  const int top = is_part ? 0 : rows.first, left = is_part ? 0 : columns.first;
 
   const std::size_t row_pixels = static_cast<std::size_t>(width), plane = static_cast<std::size_t>(height) * row_pixels;
   if (rows.count < height || columns.count < width) {

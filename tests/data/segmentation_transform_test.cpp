@@ -195,6 +195,75 @@ TEST_CASE("segmentation transform: the scale is drawn from its range") {
   CHECK(scales.back() == Approx(2).margin(0.25));
 }
 
+TEST_CASE("segmentation transform: colour jitter changes what the crop shows of the image and nothing else") {
+  // Scaled by 1, and by factors that resize; where the crop is larger than the image, and where it is smaller.
+  const auto dataset = dataset_of({example(20, 30)});
+  const auto check = [&](int height, int width, double scale_min, double scale_max) {
+    SegmentationTransformOptions options = plain(height, width);
+    options.mean = {0.25, 0.5, 0.75};
+    options.training = options.flip = true;
+    options.scale_min = scale_min;
+    options.scale_max = scale_max;
+    const SegmentationTransform without(options);
+    options.color_jitter = {0.4, 0.4, 0.4};
+    const SegmentationTransform with(options);
+    CHECK(with.draws() == without.draws() + kColorJitterDraws);
+    int changed = 0;
+    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+      const Loaded jittered = load(with, *dataset, seed), plain_one = load(without, *dataset, seed);
+      CHECK(jittered.labels == plain_one.labels);
+      CHECK(jittered.image == load(with, *dataset, seed).image);
+      changed += jittered.image != plain_one.image ? 1 : 0;
+      const std::size_t plane = jittered.labels.size();
+      bool padding_kept = true;
+      for (std::size_t i = 0; i < 3 * plane; ++i) {
+        padding_kept &= jittered.labels[i % plane] != kNoLabel || jittered.image[i] == 0;
+      }
+      CHECK(padding_kept);
+    }
+    CHECK(changed > 25);
+  };
+  check(8, 9, 1, 1);
+  check(28, 40, 1, 1);
+  check(16, 24, 0.5, 2);
+}
+
+TEST_CASE("segmentation transform: jitter's contrast is about the mean grey of the crop") {
+  // One colour within any crop of the left half, another on the right: there is nothing to spread, in either.
+  Example made = example(8, 40);
+  for (std::size_t i = 0; i < made.annotation.labels.size(); ++i) {
+    std::fill_n(made.image.pixels.begin() + static_cast<std::ptrdiff_t>(3 * i), 3, i % 40 < 20 ? 40 : 200);
+  }
+  const auto dataset = dataset_of({made});
+  SegmentationTransformOptions options = plain(8, 4);
+  options.training = true;
+  options.color_jitter.contrast = 1;
+  const SegmentationTransform transform(options);
+  int uniform = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Loaded loaded = load(transform, *dataset, seed);
+    const auto [low, high] = std::minmax_element(loaded.image.begin(), loaded.image.end());
+    if (*low != *high) continue;
+    ++uniform;
+    CHECK((*low == Approx(40) || *low == Approx(200)));
+  }
+  CHECK(uniform > 25);
+}
+
+TEST_CASE("segmentation transform: no jitter in evaluation, none of strength 0") {
+  const auto dataset = dataset_of({example(8, 9)});
+  SegmentationTransformOptions options = plain(8, 9);
+  const Loaded as_it_is = load(SegmentationTransform(options), *dataset, 1);
+  options.color_jitter = {1, 1, 1};
+  CHECK(load(SegmentationTransform(options), *dataset, 1).image == as_it_is.image);
+  options.training = true;
+  CHECK(load(SegmentationTransform(options), *dataset, 1).image != as_it_is.image);
+  options.color_jitter = {0, 0, 0};
+  const SegmentationTransform none(options);
+  CHECK(load(none, *dataset, 1).image == as_it_is.image);
+  CHECK(none.draws() == SegmentationTransform(plain(8, 9)).draws());
+}
+
 TEST_CASE("segmentation transform: what does not fit is named") {
   const auto reject = [](const Example& made, bool training, const std::string& message) {
     SegmentationTransformOptions options = plain(4, 6);
@@ -224,6 +293,7 @@ TEST_CASE("segmentation transform: what does not fit is named") {
   refuse([](auto& o) { o.scale_min = 0; }, "scale_min is 0 and scale_max 1");
   refuse([](auto& o) { o.scale_max = 0.5; }, "scale_min is 1 and scale_max 0.5");
   refuse([](auto& o) { o.scale_max = NAN; }, "scale_max nan");
+  refuse([](auto& o) { o.color_jitter.saturation = 1.5; }, "color_jitter.saturation is 1.5, expected 0 to 1");
   refuse([](auto& o) { o.std[1] = 0; }, "channel 1 has mean 0 and std 0");
 }
 

@@ -26,8 +26,6 @@ Transforms of_images(const train::Recipe::Data& recipe, int height, int width) {
 }
 
 Transforms of_scenes(const train::Recipe::Data& recipe, int height, int width) {
-  if (recipe.color_jitter != 0)
-    throw_error<ConfigError>("data.color_jitter = {}: segmentation sets are trained without", recipe.color_jitter);
   data::SegmentationTransformOptions options{.height = height, .width = width, .mean = recipe.mean, .std = recipe.std};
   const auto test = std::make_shared<data::SegmentationTransform>(options);
   if (recipe.crop_height > 0) options.height = static_cast<int>(recipe.crop_height);
@@ -35,6 +33,7 @@ Transforms of_scenes(const train::Recipe::Data& recipe, int height, int width) {
   options.training = true;
   options.scale_min = recipe.scale_min;
   options.scale_max = recipe.scale_max;
+  options.color_jitter = {recipe.color_jitter, recipe.color_jitter, recipe.color_jitter};
   options.flip = recipe.flip;
   return {std::make_shared<data::SegmentationTransform>(options), test};
 }
